@@ -1,0 +1,79 @@
+/** The launch addon (native/binding): loaded by launch and instance alone, and only when first needed. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { RuntimeError } from './errors';
+
+export interface ProcessIdentity {
+  pid: number;
+  /** Clock ticks since boot, field 22 of /proc/PID/stat, as a decimal string (64 bits). */
+  startTime: string;
+}
+
+export interface NativeAddon {
+  /**
+   * Replaces this process by the launcher, which executes `plan` (an encoded LaunchPlan). Does not return.
+   * @throws Error with `code` (errno name) when the launcher cannot be executed.
+   */
+  execLauncher(launcher: string, plan: Uint8Array): never;
+  /**
+   * Starts the launcher as a child by clone3(CLONE_VM|CLONE_VFORK). The child's report (encoded LaunchReport) comes
+   * through `onReport` when its end of the pipe is closed; `exitStatus` is as waitpid encodes it.
+   * `stdio`: descriptors for 0, 1, 2; -1 means /dev/null. `env`: NAME=VALUE strings.
+   */
+  spawnLauncher(
+    launcher: string,
+    plan: Uint8Array,
+    options: { env: string[]; stdio: [number, number, number]; cwd?: string },
+    onExit: (exitStatus: number, report: Uint8Array) => void,
+  ): number;
+  /** True while a keeper or a starter holds the lock of the instance directory. @throws on I/O errors. */
+  instanceLocked(stateDir: string, name: string): boolean;
+  /** Removes what a dead instance left behind; false when it turned out to be alive. */
+  removeDeadInstance(stateDir: string, name: string): boolean;
+  /** Start time of a live process, or `null` when there is none or it is a zombie. */
+  processStartTime(pid: number): string | null;
+  /**
+   * Sends a signal through a pidfd after the identity was checked on the opened pidfd: it cannot reach a recycled PID.
+   * @returns false when that process is gone.
+   */
+  signalProcess(process: ProcessIdentity, signal: number): boolean;
+  /** Waits (blocking; command line only) until all the processes have ended or timeoutMs is over; the indexes left. */
+  waitProcesses(processes: ProcessIdentity[], timeoutMs: number): number[];
+  /** Like waitProcesses, without blocking the event loop. */
+  waitProcessesAsync(processes: ProcessIdentity[], timeoutMs: number): Promise<number[]>;
+  /** Creates (0700) and checks the state directory: owner, mode, no link. Returns an error text, or null. */
+  ensureStateDir(path: string): { errno: string; message: string } | null;
+  /** Wall and CPU cost of nothing but the call; for bench. */
+  version(): string;
+}
+
+let addon: NativeAddon | undefined;
+
+/** Directory of the built package: the one that holds `build/` and `dist/`. */
+export function packageRoot(): string {
+  // The bundle lies in dist/, unbundled sources in src/: one level below the root in both cases.
+  return join(__dirname, '..');
+}
+
+/** The addon. @throws RuntimeError NATIVE when it is missing or does not load, with the way to build it. */
+export function native(): NativeAddon {
+  if (addon) return addon;
+  const path = join(packageRoot(), 'build', 'Release', 'davit.node');
+  try {
+    // A plain require: the bundler must leave it alone, and `process.dlopen` would need a module object.
+    addon = module.require(path) as NativeAddon;
+    return addon;
+  } catch (cause) {
+    const missing = !existsSync(path);
+    throw new RuntimeError('NATIVE', missing ? `the native part is not built: no "${path}"` : `load "${path}"`, {
+      path,
+      cause,
+      hint: missing ? 'run "npm ci && npm run build" in the davit directory' : 'rebuild with "npm run build"',
+    });
+  }
+}
+
+/** Path of the static launcher. */
+export function launcherPath(): string {
+  return join(packageRoot(), 'build', 'Release', 'davit-launcher');
+}
