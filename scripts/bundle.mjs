@@ -1,0 +1,82 @@
+// Bundles src/ into dist/ with esbuild: CommonJS, one file for the command line, one for the library, one for each task
+// of the worker pool, and the entry that Node is started with.
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { isMain, root, run } from './lib.mjs';
+
+const dist = join(root, 'dist');
+
+/** Loaded when first needed, from node_modules: worker threads and transports look for their own files there. */
+const external = ['piscina', 'pino', '*.node'];
+
+/** @returns options common to all bundles */
+function common(version) {
+  return {
+    bundle: true,
+    platform: 'node',
+    format: 'cjs',
+    target: 'node20.17',
+    charset: 'ascii', // the entry reads cli.cjs as latin1, which needs no decoding
+    minifyWhitespace: true,
+    minifySyntax: true,
+    legalComments: 'none',
+    logLevel: 'warning',
+    external,
+    define: { 'process.env.DAVIT_BUILD_VERSION': JSON.stringify(version) },
+    // import() of an external package becomes require(): a vm.Script with a code cache has no module loader.
+    supported: { 'dynamic-import': false },
+    plugins: [noLong],
+  };
+}
+
+/** protobufjs looks for `long`; all our 64-bit fields are numbers, and looking costs a millisecond at start. */
+const noLong = {
+  name: 'no-long',
+  setup(build) {
+    build.onResolve({ filter: /^long$/ }, () => ({ path: 'long', namespace: 'no-long' }));
+    build.onLoad({ filter: /.*/, namespace: 'no-long' }, () => ({ contents: 'module.exports = null;' }));
+  },
+};
+
+/** Writes dist/. Entry points that do not exist are left out. */
+export async function bundle() {
+  const esbuild = await import('esbuild');
+  const options = common(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version);
+  const one = (entry, outfile) =>
+    existsSync(join(root, entry)) && esbuild.build({ ...options, entryPoints: [join(root, entry)], outfile: join(dist, outfile) });
+
+  mkdirSync(dist, { recursive: true });
+  rmSync(join(dist, 'cli.cache'), { force: true });
+  await Promise.all([
+    one('src/cli/main.ts', 'cli.cjs'),
+    one('src/index.ts', 'index.cjs'),
+    one('scripts/entry/davit.cjs', 'davit.cjs'),
+    bundleWorkers(esbuild, options),
+  ]);
+  if (existsSync(join(root, 'src/index.ts'))) declarations();
+}
+
+async function bundleWorkers(esbuild, options) {
+  const directory = join(root, 'src/workers');
+  if (!existsSync(directory)) return;
+  const tasks = readdirSync(directory).filter((name) => name.endsWith('.ts') && name !== 'pool.ts');
+  await esbuild.build({
+    ...options,
+    entryPoints: tasks.map((name) => join(directory, name)),
+    outdir: join(dist, 'workers'),
+    outExtension: { '.js': '.cjs' },
+  });
+}
+
+/** dist/index.d.ts and what it imports. Types are checked by lint; here they are only written. */
+function declarations() {
+  const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
+  run(process.execPath, [tsc, '-p', 'tsconfig.types.json', '--noCheck']);
+  cpSync(join(root, 'src/schema/generated'), join(dist, 'schema/generated'), {
+    recursive: true,
+    filter: (path) => !path.endsWith('.js'),
+  });
+}
+
+if (isMain(import.meta.url)) await bundle();

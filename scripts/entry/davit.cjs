@@ -1,0 +1,17 @@
+'use strict';
+// Becomes dist/davit.cjs, what bin/davit starts Node with. Runs dist/cli.cjs out of its code cache; when V8 refuses the
+// cache (another version of Node, other V8 flags) or there is none, the source is compiled as always.
+const { readFileSync } = require('node:fs');
+const { Script } = require('node:vm');
+const { wrap } = require('./wrap.cjs');
+
+const filename = `${__dirname}/cli.cjs`;
+let cachedData;
+try {
+  cachedData = readFileSync(`${__dirname}/cli.cache`);
+} catch {
+  // not built, or not readable: slower, otherwise the same
+}
+// The bundle is ASCII: latin1 needs no decoding.
+const script = new Script(wrap(readFileSync(filename, 'latin1')), { filename, cachedData });
+script.runInThisContext()(exports, require, module, filename, __dirname);
