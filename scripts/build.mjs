@@ -4,7 +4,7 @@
 //   native   cmake-js -> build/Release/{davit-launcher,davit.node,davit-image.node}, bin/davit
 //   bundle   esbuild -> dist/{cli,index}.cjs, dist/workers/*.cjs, dist/davit.cjs, dist/index.d.ts
 //   cache    dist/cli.cache, the compiled code of dist/cli.cjs for this version of Node
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
@@ -27,13 +27,31 @@ export async function build(names = Object.keys(parts)) {
 }
 
 function native() {
-  mkdirSync(join(root, 'build'), { recursive: true });
+  const directory = join(root, 'build');
+  mkdirSync(directory, { recursive: true });
   const cmakeJs = createRequire(import.meta.url).resolve('cmake-js/bin/cmake-js');
-  const args = [cmakeJs, 'build', '--out', 'build', '--parallel', String(availableParallelism()), '--log-level', 'error'];
   // Two builds at once would write the same files; flock(1) is part of util-linux, and without it nobody is stopped.
-  const lock = which('flock') ? ['flock', join(root, 'build/.lock')] : [];
-  const [command, ...rest] = [...lock, process.execPath, ...args];
-  run(command, rest);
+  const lock = which('flock') ? ['flock', join(directory, '.lock')] : [];
+  const runCmakeJs = (...args) => {
+    const [command, ...rest] = [...lock, process.execPath, cmakeJs, ...args, '--out', 'build', '--log-level', 'error'];
+    run(command, rest);
+  };
+  // Not `cmake-js compile`: after an error in one source it deletes the whole directory and starts again.
+  if (!configured(directory)) {
+    for (const name of ['CMakeCache.txt', 'CMakeFiles']) rmSync(join(directory, name), { recursive: true, force: true });
+    runCmakeJs('configure');
+  }
+  runCmakeJs('build', '--parallel', String(availableParallelism()));
+}
+
+/** True when `directory` was configured completely, for this very checkout. */
+function configured(directory) {
+  const cache = join(directory, 'CMakeCache.txt');
+  return (
+    ['build.ninja', 'Makefile'].some((name) => existsSync(join(directory, name))) &&
+    existsSync(cache) &&
+    readFileSync(cache, 'utf8').includes(`CMAKE_HOME_DIRECTORY:INTERNAL=${realpathSync(root)}\n`)
+  );
 }
 
 if (isMain(import.meta.url)) {
