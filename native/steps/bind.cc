@@ -1,0 +1,85 @@
+// Binds: a detached clone of the source is made first, for all of them, then attached inside the new root.
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "davit_fields.h"
+#include "steps/steps.h"
+#include "sys/syscalls.h"
+
+namespace davit::steps {
+namespace {
+
+bool missing_source(Context& ctx, const Bind& step, int error) {
+  Text<600> message;
+  if (step.host_user_text && error == ENOENT) {
+    message.add("mount ").add(step.source).add("->").add(step.target).add(" error: while mounting ").add(step.source);
+    message.add(": mount source ").add(step.source).add(" doesn't exist");
+    ctx.fail(error, message.view(), "create it on the host, or correct the bind specification");
+    ctx.failure.worded = true;
+    return false;
+  }
+  message.add("bind \"").add(step.source).add("\" (").add(step.origin).add(")");
+  return ctx.fail(error, message.view());
+}
+
+bool same_object(int a, int b) {
+  struct stat x, y;
+  return fstat(a, &x) == 0 && fstat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+bool is_directory(int fd) {
+  struct stat st;
+  return fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+}  // namespace
+
+bool prepare_sources(Context& ctx) {
+  ctx.sources = ctx.arena.array<int>(ctx.plan.steps.size ? ctx.plan.steps.size : 1);
+  if (!ctx.sources) return ctx.fail(ENOMEM, "prepare the binds");
+  for (size_t i = 0; i < ctx.plan.steps.size; i++) {
+    ctx.sources[i] = -1;
+    const Step& step = ctx.plan.steps.data[i];
+    if (step.kind != fields::Step::bind) continue;
+    ctx.step = static_cast<uint32_t>(i + 1);
+    const Bind& bind = step.as<Bind>();
+    unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (bind.recursive ? AT_RECURSIVE : 0u);
+    ctx.sources[i] = retry([&] { return sys::open_tree(AT_FDCWD, bind.source, flags); });
+    if (ctx.sources[i] < 0 && !bind.optional) return missing_source(ctx, bind, errno);
+  }
+  ctx.step = 0;
+  return true;
+}
+
+bool bind(Context& ctx, const Bind& step) {
+  Fd tree(ctx.sources[ctx.step - 1]);
+  ctx.sources[ctx.step - 1] = -1;
+  if (!tree.valid()) return true;  // optional, and the host has no such source
+  if (step.skip_if_visible) {
+    Fd there(open_in_root(ctx, step.target));
+    if (there.valid() && same_object(there.get(), tree.get())) return true;
+  }
+  struct mount_attr attributes = {};
+  if (!step.keep_suid_dev) attributes.attr_set |= MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+  if (step.read_only) attributes.attr_set |= MOUNT_ATTR_RDONLY;
+  if (attributes.attr_set) {
+    unsigned flags = AT_EMPTY_PATH | (step.recursive ? AT_RECURSIVE : 0u);
+    if (sys::mount_setattr(tree.get(), "", flags, &attributes) != 0) {
+      Text<600> message;
+      message.add("set the flags of the bind \"").add(step.source).add("\"");
+      return ctx.fail(errno, message.view());
+    }
+  }
+  bool directory = is_directory(tree.get());
+  if (attach(ctx, tree.get(), step.target, directory)) return true;
+  if (step.optional) return true;
+  int error = ctx.failure.error;
+  Text<600> message;
+  message.add("bind \"").add(step.source).add("\" on \"").add(step.target).add("\" (").add(step.origin).add(")");
+  Text<400> hint;
+  hint.add(ctx.failure.hint.view());
+  return ctx.fail(error, message.view(), hint.view());
+}
+
+}  // namespace davit::steps

@@ -1,0 +1,54 @@
+// What the steps of one launch share. Filled before clone; nothing in here allocates but from the arena.
+#pragma once
+#include <stdint.h>
+
+#include "sys/arena.h"
+#include "sys/fd.h"
+#include "sys/text.h"
+#include "wire/plan.h"
+
+namespace davit {
+
+// Why a launch failed. Crosses a pipe as it is, so it is plain data and smaller than PIPE_BUF.
+struct Failure {
+  uint32_t step = 0;        // 1-based; 0 when it was none of the plan's steps
+  int32_t error = 0;        // errno, 0 when no system call failed
+  int32_t exit_status = 0;  // not 0: the action script ended with this status before anything was executed
+  bool worded = false;      // `message` stands for itself: no step, no errno is added
+  Text<600> message;        // verb and quoted object, without a full stop
+  Text<400> hint;           // a way out, or empty
+};
+
+constexpr size_t kMaxLayers = 32;
+
+struct Context {
+  Context(const LaunchPlan& p, Arena& a) : plan(p), arena(a) {}
+  const LaunchPlan& plan;
+  Arena& arena;
+  Failure failure;
+  uint32_t step = 0;  // the step being carried out, 1-based
+
+  Fd session;                // root of the session tmpfs, attached
+  Fd layers[kMaxLayers];     // roots of the layers, attached, lowest first
+  size_t layer_count = 0;
+  Fd root;                   // the new root, attached
+  int* sources = nullptr;    // per step: a detached clone of a bind's source, or -1
+  uint64_t own_devices[64];  // st_dev of the file systems that this launch made: mount points may be created there
+  size_t own_device_count = 0;
+  int server_channel = -1;   // socket to the process that becomes the FUSE server
+  unsigned stacked = 0;      // mounts attached on top of the old root
+  bool pivoted = false;
+
+  // Notes the failure of the current step and returns false.
+  bool fail(int error, std::string_view message, std::string_view hint = {}) {
+    failure.step = step;
+    failure.error = error;
+    failure.message.clear();
+    failure.message.add(message);
+    failure.hint.clear();
+    failure.hint.add(hint);
+    return false;
+  }
+};
+
+}  // namespace davit

@@ -1,0 +1,95 @@
+// Steps that mount a kernel file system inside the new root.
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "steps/steps.h"
+#include "sys/syscalls.h"
+
+namespace davit::steps {
+
+bool propagation(Context& ctx, const Propagation& step) {
+  unsigned long kind = step.is_private ? MS_PRIVATE : MS_SLAVE;
+  if (mount("", "/", nullptr, MS_REC | kind, nullptr) == 0) return true;
+  return ctx.fail(errno, "change the propagation of \"/\"");
+}
+
+bool tmpfs(Context& ctx, const Tmpfs& step) {
+  unsigned attributes = (step.nosuid ? MOUNT_ATTR_NOSUID : 0u) | (step.nodev ? MOUNT_ATTR_NODEV : 0u) |
+                        (step.noexec ? MOUNT_ATTR_NOEXEC : 0u);
+  Fd mount(make_mount(ctx, "tmpfs", "tmpfs", step.options, attributes));
+  if (!mount.valid()) return false;
+  own_device(ctx, mount.get());
+  return attach(ctx, mount.get(), step.target, true) || (step.optional && errno == ENOENT);
+}
+
+bool proc(Context& ctx, const Proc& step) {
+  unsigned attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+  Fd mount(make_mount(ctx, "proc", "proc", "", attributes));
+  if (!mount.valid() && (errno != EPERM || !step.fallback_bind)) return false;
+  // In a user namespace a fresh proc needs one that is fully visible already; a nested container may lack it.
+  if (!mount.valid()) mount.reset(sys::open_tree(AT_FDCWD, "/proc", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE));
+  if (!mount.valid()) return ctx.fail(errno, "clone the mount \"/proc\"");
+  return attach(ctx, mount.get(), step.target, true);
+}
+
+bool devpts(Context& ctx, const Devpts& step) {
+  Fd mount(make_mount(ctx, "devpts", "devpts", step.options, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
+  return mount.valid() && attach(ctx, mount.get(), step.target, true);
+}
+
+bool mqueue(Context& ctx, const Mqueue& step) {
+  Fd mount(make_mount(ctx, "mqueue", "mqueue", "", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC));
+  return mount.valid() && attach(ctx, mount.get(), step.target, true);
+}
+
+// The session is attached on top of the old root: paths from "/" do not see it, and no directory of the host is needed.
+bool session(Context& ctx, const Session& step) {
+  Text<64> options;
+  options.add("mode=0755,size=").add_number(static_cast<int64_t>(step.size_bytes));
+  Fd mount(make_mount(ctx, "tmpfs", "davit", options.c_str(), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV));
+  if (!mount.valid()) return false;
+  if (sys::move_mount(mount.get(), "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) != 0)
+    return ctx.fail(errno, "attach the session");
+  ctx.stacked++;
+  own_device(ctx, mount.get());
+  ctx.session = static_cast<Fd&&>(mount);
+  return true;
+}
+
+bool session_directory(Context& ctx, const SessionDirectory& step) {
+  Text<32> name;
+  name.add("d").add_number(ctx.step);
+  if (mkdirat(ctx.session.get(), name.c_str(), 0700) != 0 || fchmodat(ctx.session.get(), name.c_str(), step.mode, 0) != 0)
+    return ctx.fail(errno, "make a directory in the session");
+  Fd tree(sys::open_tree(ctx.session.get(), name.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
+  if (!tree.valid()) return ctx.fail(errno, "clone a directory of the session");
+  return attach(ctx, tree.get(), step.target, true);
+}
+
+bool symlink(Context& ctx, const Symlink& step) {
+  const char* slash = strrchr(step.target, '/');
+  if (!slash) return ctx.fail(EINVAL, "make a link without a directory");
+  Text<4096> parent;
+  parent.add(std::string_view(step.target, static_cast<size_t>(slash - step.target)));
+  Fd dir(open_mount_point(ctx, parent.c_str(), true));
+  if (dir.valid() && (symlinkat(step.text, dir.get(), slash + 1) == 0 || errno == EEXIST)) return true;
+  int error = errno;
+  Text<600> message;
+  message.add("make the link \"").add(step.target).add("\"");
+  return ctx.fail(error, message.view());
+}
+
+bool pivot_root(Context& ctx, const PivotRoot&) {
+  // pivot_root(2), NOTES: with "." twice the old root is stacked on the new one and needs no directory of its own.
+  if (fchdir(ctx.root.get()) != 0) return ctx.fail(errno, "change to the new root");
+  if (sys::pivot_root(".", ".") != 0) return ctx.fail(errno, "pivot_root");
+  // Resolution of "." climbs the stack: first what was attached on the old root, then the old root itself.
+  for (unsigned i = 0; i <= ctx.stacked; i++)
+    if (umount2(".", MNT_DETACH) != 0) return ctx.fail(errno, "detach the old root");
+  if (chdir("/") != 0) return ctx.fail(errno, "change to \"/\"");
+  ctx.pivoted = true;
+  return true;
+}
+
+}  // namespace davit::steps

@@ -1,0 +1,133 @@
+// What the mount steps have in common. New mount API: fsopen(2), fsmount(2), open_tree(2), move_mount(2).
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "steps/steps.h"
+#include "sys/syscalls.h"
+
+namespace davit::steps {
+namespace {
+
+// The kernel explains a refused mount on the fsopen descriptor, one message a read, "e text\n" for errors.
+void kernel_words(int fs, Text<400>* out) {
+  char buffer[256];
+  for (int i = 0; i < 8; i++) {
+    ssize_t n = read(fs, buffer, sizeof buffer);
+    if (n <= 2) break;
+    if (out->size()) out->add("; ");
+    while (n > 2 && buffer[n - 1] == '\n') n--;
+    out->add(std::string_view(buffer + 2, static_cast<size_t>(n - 2)));
+  }
+}
+
+int set_options(int fs, const char* options) {
+  while (*options) {
+    char word[256];
+    size_t n = strcspn(options, ",");
+    if (n >= sizeof word) return ENAMETOOLONG;
+    memcpy(word, options, n);
+    word[n] = 0;
+    options += n + (options[n] == ',');
+    if (!n) continue;
+    char* value = strchr(word, '=');
+    if (value) *value++ = 0;
+    unsigned command = value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG;
+    if (sys::fsconfig(fs, command, word, value, 0) != 0) return errno;
+  }
+  return 0;
+}
+
+}  // namespace
+
+int make_mount(Context& ctx, const char* type, const char* source, const char* options, unsigned attributes) {
+  Fd fs(sys::fsopen(type, FSOPEN_CLOEXEC));
+  Fd mount;
+  int error = fs.valid() ? 0 : errno;
+  if (!error && *source && sys::fsconfig(fs.get(), FSCONFIG_SET_STRING, "source", source, 0) != 0) error = errno;
+  if (!error) error = set_options(fs.get(), options);
+  if (!error && sys::fsconfig(fs.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0) error = errno;
+  if (!error) {
+    mount.reset(sys::fsmount(fs.get(), FSMOUNT_CLOEXEC, attributes));
+    if (!mount.valid()) error = errno;
+  }
+  if (!error) return mount.release();
+  Text<400> words;
+  if (fs.valid()) kernel_words(fs.get(), &words);
+  Text<600> message;
+  message.add("mount ").add(type);
+  if (*source) message.add(" \"").add(source).add("\"");
+  if (words.size()) message.add(" (").add(words.view()).add(")");
+  ctx.fail(error, message.view());
+  errno = error;
+  return -1;
+}
+
+int open_in_root(Context& ctx, const char* path, uint64_t flags) {
+  while (*path == '/') path++;
+  return retry([&] {
+    return sys::openat2(ctx.root.get(), *path ? path : ".", O_PATH | O_CLOEXEC | flags,
+                        RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+  });
+}
+
+void own_device(Context& ctx, int fd) {
+  struct stat st;
+  constexpr size_t room = sizeof ctx.own_devices / sizeof ctx.own_devices[0];
+  if (ctx.own_device_count < room && fstat(fd, &st) == 0) ctx.own_devices[ctx.own_device_count++] = st.st_dev;
+}
+
+int open_mount_point(Context& ctx, const char* path, bool directory) {
+  int fd = open_in_root(ctx, path);
+  if (fd >= 0 || errno != ENOENT) return fd;
+  // Missing: make it, parents first, but only inside file systems of our own.
+  const char* slash = strrchr(path, '/');
+  const char* name = slash ? slash + 1 : path;
+  if (!slash || slash == path || !*name) {
+    errno = ENOENT;
+    return -1;
+  }
+  char parent[4096];
+  size_t length = static_cast<size_t>(slash - path);
+  if (length >= sizeof parent) {
+    errno = ENAMETOOLONG;
+    return -1;
+  }
+  memcpy(parent, path, length);
+  parent[length] = 0;
+  Fd dir(open_mount_point(ctx, parent, true));
+  if (!dir.valid()) return -1;
+  struct stat st;
+  bool own = false;
+  if (fstat(dir.get(), &st) == 0)
+    for (size_t i = 0; i < ctx.own_device_count; i++) own = own || ctx.own_devices[i] == st.st_dev;
+  if (!own) {
+    errno = ENOENT;
+    return -1;
+  }
+  if (directory) {
+    if (mkdirat(dir.get(), name, 0755) != 0 && errno != EEXIST) return -1;
+  } else {
+    Fd made(openat(dir.get(), name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644));
+    if (!made.valid() && errno != EEXIST) return -1;
+  }
+  return open_in_root(ctx, path);
+}
+
+bool attach(Context& ctx, int tree, const char* path, bool directory) {
+  Fd target(open_mount_point(ctx, path, directory));
+  int error = target.valid() ? 0 : errno;
+  if (!error && sys::move_mount(tree, "", target.get(), "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) != 0)
+    error = errno;
+  if (!error) return true;
+  Text<600> message;
+  message.add("mount on \"").add(path).add("\" in the container");
+  const char* hint = "";
+  if (error == ENOENT) hint = "the image has no such path and no layer to make it in: create it in the image, or drop --writable";
+  if (error == ENOTDIR || error == EISDIR) hint = "one side is a directory and the other is a file";
+  ctx.fail(error, message.view(), hint);
+  errno = error;
+  return false;
+}
+
+}  // namespace davit::steps

@@ -1,0 +1,49 @@
+// One function per step; each returns false after noting why in ctx.failure. The meaning of every field is written in
+// src/schema/launch.proto.
+#pragma once
+#include "steps/context.h"
+
+namespace davit::steps {
+
+bool propagation(Context& ctx, const Propagation& step);
+bool session(Context& ctx, const Session& step);
+bool mount_squashfs(Context& ctx, const MountSquashfs& step);
+bool mount_fuse(Context& ctx, const MountFuse& step);
+bool mount_directory(Context& ctx, const MountDirectory& step);
+bool rootfs(Context& ctx, const Rootfs& step);
+bool bind(Context& ctx, const Bind& step);
+bool tmpfs(Context& ctx, const Tmpfs& step);
+bool proc(Context& ctx, const Proc& step);
+bool devpts(Context& ctx, const Devpts& step);
+bool mqueue(Context& ctx, const Mqueue& step);
+bool session_directory(Context& ctx, const SessionDirectory& step);
+bool file(Context& ctx, const File& step);
+bool symlink(Context& ctx, const Symlink& step);
+bool pivot_root(Context& ctx, const PivotRoot& step);
+bool hostname(Context& ctx, const Hostname& step);
+bool privileges(Context& ctx, const Privileges& step);
+bool rlimit(Context& ctx, const Rlimit& step);
+bool user_namespace(Context& ctx, const UserNamespace& step);
+
+// Clones the sources of all binds, before anything is attached: they are resolved in the caller's view of the host.
+bool prepare_sources(Context& ctx);
+
+// Writes the maps of a user namespace from inside it (one line each). false with the failure noted.
+bool write_id_map(Context& ctx, const IdMap& map);
+
+// A new mount of file system `type`; `options` is comma separated, key or key=value. -1 with the failure noted.
+int make_mount(Context& ctx, const char* type, const char* source, const char* options, unsigned attributes);
+
+// An O_PATH descriptor of `path` inside the new root, links resolved inside it; -1 and errno.
+int open_in_root(Context& ctx, const char* path, uint64_t flags = 0);
+
+// Like open_in_root for a mount point; a missing one is made where this launch made the file system. -1 and errno.
+int open_mount_point(Context& ctx, const char* path, bool directory);
+
+// Attaches the detached mount `tree` at `path` inside the new root. false with the failure noted.
+bool attach(Context& ctx, int tree, const char* path, bool directory);
+
+// Remembers the file system of `fd` as one that this launch made.
+void own_device(Context& ctx, int fd);
+
+}  // namespace davit::steps

@@ -1,0 +1,112 @@
+// The launch plan as native code sees it: src/schema/launch.proto, field for field, where every field is explained.
+// Strings are NUL-terminated copies in an arena; an absent string is "".
+#pragma once
+#include <stdint.h>
+
+#include <string_view>
+
+#include "sys/arena.h"
+
+namespace davit {
+
+template <typename T>
+struct List {
+  T* data = nullptr;
+  size_t size = 0;
+  T* begin() const { return data; }
+  T* end() const { return data + size; }
+};
+
+enum class Mode : uint32_t { InPlace = 0, Child = 1, Instance = 2, Join = 3 };
+
+struct IdRange { uint32_t inside, outside, count; };
+struct IdMap { List<IdRange> uid, gid; const char *uid_helper, *gid_helper; };
+struct Namespaces { bool user, mount, pid, ipc, uts, net; IdMap id_map; };
+
+struct Propagation { bool is_private; };
+struct Session { uint64_t size_bytes; };
+struct MountSquashfs { const char* image; uint64_t offset_bytes, size_bytes; const char* loop_dir; };
+struct MountFuse { const char* image; List<const char*> server_argv; const char *source, *subtype; };
+struct MountDirectory { const char* path; };
+struct Rootfs {
+  bool writable, session_upper, user_xattr, allow_setuid;
+  const char *upper_dir, *work_dir;
+};
+struct Bind {
+  const char *source, *target, *origin;
+  bool read_only, recursive, optional, skip_if_visible, keep_suid_dev, host_user_text;
+};
+struct Tmpfs { const char *target, *options; bool nosuid, nodev, noexec, optional; };
+struct Proc { const char* target; bool fallback_bind; };
+struct Devpts { const char *target, *options; };
+struct Mqueue { const char* target; };
+struct SessionDirectory { const char* target; uint32_t mode; };
+struct PasswdEdit { uint32_t uid, gid; const char *name, *gecos, *home, *shell; bool keep_name; };
+struct GroupEntry { uint32_t gid; const char* name; };
+struct GroupEdit { const char* user; List<GroupEntry> groups; };
+struct File {
+  const char* target;
+  enum class Content { Bytes, CopyOf, Passwd, Group } content;
+  std::string_view bytes;
+  const char* copy_of;
+  PasswdEdit passwd;
+  GroupEdit group;
+  bool optional;
+  uint32_t mode;
+};
+struct Symlink { const char *target, *text; };
+struct PivotRoot {};
+struct Hostname { const char* name; };
+struct Privileges { bool no_new_privs, drop_all; uint64_t keep_mask; };
+struct Rlimit { uint32_t resource; uint64_t soft, hard; };
+struct UserNamespace { IdMap id_map; };
+
+struct Step {
+  unsigned kind = 0;  // field number within message Step: fields::Step::*
+  const void* body = nullptr;
+  template <typename T>
+  const T& as() const {
+    return *static_cast<const T*>(body);
+  }
+};
+const char* step_name(unsigned kind);
+
+struct Variable { const char *name, *value; bool from_instance_name, from_host; };
+struct Environment { bool only_allowed; List<const char*> allow, block, block_prefixes; List<Variable> set; };
+struct WorkingDirectory { const char* path; bool fatal; List<const char*> fallbacks; };
+struct Program {
+  Environment environment;
+  std::string_view script;
+  List<const char*> arguments;
+  const char* shell;
+  WorkingDirectory working_directory;
+  bool set_umask, init_is_program, own_group;
+  uint32_t umask;
+};
+
+struct Instance {
+  const char *state_dir, *name, *log_dir, *pid_file;
+  std::string_view record;
+  double wait_seconds;
+};
+struct Join { const char *state_dir, *name; };
+struct Output { int32_t message_level; bool color; int32_t report_fd; const char* image; };
+
+struct LaunchPlan {
+  uint32_t format = 0;
+  const char* davit_version = "";
+  Mode mode = Mode::InPlace;
+  Namespaces namespaces{};
+  List<Step> steps;
+  Program program{};
+  Instance instance{};
+  Join join{};
+  Output output{};
+};
+
+constexpr uint32_t kPlanFormat = 1;
+
+// nullptr, or what is wrong with the message. `message` must outlive the plan.
+const char* decode_plan(std::string_view message, Arena& arena, LaunchPlan* plan);
+
+}  // namespace davit
