@@ -1,0 +1,26 @@
+/** What a command is: a module in commands/ that exports `run`, imported when the command is called. */
+import type { Options } from './parse';
+import type { Terminal } from './render';
+
+export interface CommandContext {
+  /** Words of the command, such as `instance start`. */
+  readonly name: string;
+  /** What follows the flags. The number has been checked already. */
+  readonly args: readonly string[];
+  /** Flags and environment variables, merged; see flags.ts for what a command takes. */
+  readonly options: Options;
+  /** The caller's environment, read once. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly terminal: Terminal;
+}
+
+/**
+ * Carries the command out.
+ * @returns the exit code; a launch never returns, since the launcher replaces this process.
+ * @throws RuntimeError, which the dispatcher words: USAGE and NOT_FOUND with the usage text, others as `FATAL:`.
+ */
+export type Run = (context: CommandContext) => number | Promise<number>;
+
+export interface CommandModule {
+  run: Run;
+}

@@ -1,0 +1,131 @@
+/**
+ * Flags of commands that are not there yet (cli.md sections 6 to 15). They are listed so that `help` and
+ * docs/compatibility.md are complete; the commands themselves are refused before flags matter.
+ */
+import { type Flag, type FlagType, flag } from '../flags';
+
+/** `command | type | -s --name | ENV | help` per line; several commands are separated by commas. */
+const ROWS = `
+sif add | int | --datatype | | kind of the object
+sif add | int | --parttype | | kind of the partition
+sif add | int | --partfs | | file system of the partition
+sif add | int | --partarch | | architecture of the partition
+sif add | int | --signhash | | hash of the signature
+sif add | string | --signentity | | fingerprint of the signer
+sif add | string | --sbomformat | | format of the SBOM
+sif add | int | --groupid | | group of the object
+sif add | int | --link | | object it belongs to
+sif add | int | --alignment | | alignment in the file
+sif add | string | --filename | | name of the object
+cache list | list | -T --type | | kinds to list
+cache list | bool | -v --verbose | | one line an entry
+cache clean | int | -D --days | | only what is older
+cache clean | bool | -n --dry-run | | only say what would be removed
+cache clean | bool | -f --force | | ask nothing
+cache clean | list | -T --type | | kinds to remove
+overlay create | list | --create-dir | | directories to make inside
+overlay create | bool | -f --fakeroot | FAKEROOT | for use with --fakeroot
+overlay create | int | -s --size | | MiB
+overlay create | bool | -S --sparse | SPARSE | a sparse file
+overlay create | string | --tmpdir | TMPDIR | directory for temporary files
+key newpair | string | -N --name | | name of the owner
+key newpair | string | -E --email | | address of the owner
+key newpair | string | -C --comment | | comment
+key newpair | string | -P --password | | passphrase
+key newpair | bool | -U --push | | push it to the key server
+key newpair | int | -b --bit-length | | length of the key
+key list | bool | -s --secret | SECRET | private keys
+key search, key pull, key push | string | -u --url | URL | key server
+key search | bool | -l --long-list | | more about each key
+key import | bool | --new-password | | set a new passphrase
+key export | bool | -s --secret | | the private key
+key export | bool | -a --armor | | as text
+key remove | bool | -p --public | | the public key
+key remove | bool | -s --secret | | the private key
+key remove | bool | -b --both | | both
+keyserver add, keyserver remove, keyserver login, keyserver logout, keyserver list | string | -c --config | | path of remote.yaml
+keyserver add | int | -o --order | | its place in the list
+keyserver add | bool | -i --insecure | | plain http
+keyserver login | string | -u --username | LOGIN_USERNAME | user name
+keyserver login | string | -p --password | LOGIN_PASSWORD | password
+keyserver login | bool | --password-stdin | | read the password
+sign | bool | -a --all | | everything
+sign | int | -g --group-id | | a group of objects
+sign | int | --groupid | | the same as --group-id
+sign | int | --id | | the same as --sif-id
+sign | string | --key | SIGN_KEY | PEM private key
+sign | int | -k --keyidx | | index of the key
+sign, verify | int | -i --sif-id | | an object
+verify | bool | -a --all | | everything
+verify | string | --certificate | VERIFY_CERTIFICATE | certificate
+verify | string | --certificate-intermediates | VERIFY_INTERMEDIATES | intermediate certificates
+verify | string | --certificate-roots | VERIFY_ROOTS | root certificates
+verify | int | -g --group-id | | a group of objects
+verify | int | --groupid | | the same as --group-id
+verify | int | --id | | the same as --sif-id
+verify | bool | -j --json | | print JSON
+verify | string | --key | VERIFY_KEY | PEM public key
+verify | bool | --legacy-insecure | | old signatures
+verify | bool | -l --local | LOCAL_VERIFY | no key server
+verify | bool | --ocsp-verify | VERIFY_OCSP | ask OCSP
+verify | string | -u --url | URL | key server
+remote add, remote remove, remote use, remote list, remote login, remote logout, remote status | string | -c --config | | path of remote.yaml
+remote add, remote remove, remote use | bool | -g --global | | for all users
+remote add | bool | --no-login | | do not log in
+remote add | bool | -i --insecure | ADD_INSECURE | plain http
+remote add | bool | -n --no-default | | do not use it as default
+remote add, remote login | string | --tokenfile | | file with the token
+remote use | bool | -e --exclusive | | only this one
+remote login | string | -u --username | | user name
+remote login | string | -p --password | | password
+remote login | bool | --password-stdin | | read the password
+remote login | bool | -i --insecure | LOGIN_INSECURE | plain http
+registry login, registry logout, registry list | string | -c --config | | path of remote.yaml
+registry login | string | -u --username | | user name
+registry login | string | -p --password | | password
+registry login | bool | --password-stdin | | read the password
+registry login, registry logout | string | --authfile | AUTH_FILE | credentials file
+config fakeroot | bool | -a --add | | give a user ids
+config fakeroot | bool | -r --remove | | take them away
+config fakeroot | bool | -e --enable | | enable a user
+config fakeroot | bool | -d --disable | | disable a user
+config global | bool | -s --set | | set a directive
+config global | bool | -u --unset | | remove a value
+config global | bool | -g --get | | print a directive
+config global | bool | -r --reset | | back to the default
+config global | bool | -d --dry-run | | only print the file
+capability add, capability drop | string | -u --user | CAP_USER | user
+capability add, capability drop | string | -g --group | CAP_GROUP | group
+checkpoint instance | string | -H --home | HOME | home directory
+plugin compile | string | -o --out | | name of the result
+plugin compile | bool | --disable-minor-check | | take other minor versions
+oci create, oci run | string | -b --bundle | | bundle directory
+oci create, oci run | string | -s --sync-socket | | socket for state changes
+oci create, oci run | string | -l --log-path | | log file
+oci create, oci run | string | --log-format | | format of the log
+oci create, oci run | string | --pid-file | | file for the PID
+oci create | bool | --empty-process | | no process
+oci state | string | -s --sync-socket | | socket for state changes
+oci kill | bool | -f --force | | SIGKILL
+oci kill | string | -s --signal | | signal to send
+oci kill | int | -t --timeout | | seconds
+oci update | string | -f --from-file | | file with resources
+`;
+
+export function otherFlags(): Flag[] {
+  return ROWS.trim().split('\n').map(readRow);
+}
+
+function readRow(line: string): Flag {
+  const [commands, type, names, env, help] = line.split(' | ').map((cell) => cell.trim()) as [
+    string, FlagType, string, string, string,
+  ];
+  const [, short, name] = /^(?:-(\w) )?--([\w-]+)$/.exec(names) as unknown as [string, string | undefined, string];
+  return flag(type, name, help, {
+    commands: commands.split(', '),
+    ...(short === undefined ? undefined : { short }),
+    ...(env === '' ? undefined : { env }),
+    state: 'later',
+    note: 'the command is not there yet',
+  });
+}
