@@ -1,0 +1,36 @@
+import { RuntimeError } from '../../errors';
+
+/** Where images come from that are not files, by scheme. */
+const WITH_SLASHES = ['docker', 'library', 'oras', 'http', 'https', 'ipfs', 'ipns', 'shub', 'instance'];
+const BARE = ['docker-daemon', 'docker-archive', 'oci', 'oci-archive'];
+
+/**
+ * The scheme of an image reference that is a URI; `undefined` for a file name, also one that has a colon in it.
+ * `docker-archive:` and its kin take a path and need no slashes.
+ */
+export function imageScheme(reference: string): string | undefined {
+  const colon = reference.indexOf(':');
+  if (colon < 1) return undefined;
+  const scheme = reference.slice(0, colon).toLowerCase();
+  if (BARE.includes(scheme)) return scheme;
+  return WITH_SLASHES.includes(scheme) && reference.startsWith('//', colon + 1) ? scheme : undefined;
+}
+
+/** The error for an image that would have to be fetched. */
+export function unsupportedUri(scheme: string, reference: string): RuntimeError {
+  if (scheme === 'shub') {
+    return new RuntimeError('IMAGE_UNSUPPORTED', `shub:// images are gone: Singularity Hub was shut down in 2021`, {
+      path: reference,
+      hint: 'look for the image in another registry, or rebuild it from its definition file',
+    });
+  }
+  if (scheme === 'instance') {
+    return new RuntimeError('IMAGE_UNSUPPORTED', `"${reference}" names a running instance, not an image`, {
+      path: reference,
+    });
+  }
+  return new RuntimeError('IMAGE_UNSUPPORTED', `images from ${scheme}: are not supported yet: "${reference}"`, {
+    path: reference,
+    hint: `make a SIF file of it elsewhere, for example with "apptainer build image.sif ${reference}", and use that`,
+  });
+}
