@@ -1,6 +1,7 @@
-#include "sys/file.h"
+#include "sys/small_file.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
 
 #include "sys/text.h"

@@ -1,0 +1,21 @@
+// Loop devices, one per image: every launch of an image mounts the same device and so shares its superblock and cache.
+#pragma once
+#include <stdint.h>
+
+#include "sys/fd.h"
+#include "sys/text.h"
+
+namespace davit {
+
+struct LoopDevice {
+  Fd fd;          // keeps the device alive until it is mounted; it clears itself after the last user
+  Text<32> path;  // "/dev/loopN"
+};
+
+// Finds or attaches the read-only device for [offset, offset + size) of the image. `memory_dir` remembers which device
+// serves which image; it may be missing or read-only, then devices are not shared. On failure returns an errno and sets
+// *what to the object that refused.
+int loop_for_image(int image_fd, const char* image_path, uint64_t offset, uint64_t size, const char* memory_dir,
+                   LoopDevice* out, Text<200>* what);
+
+}  // namespace davit
