@@ -5,6 +5,7 @@ add_library(davit_options INTERFACE)
 target_include_directories(davit_options INTERFACE ${CMAKE_SOURCE_DIR}/native ${CMAKE_SOURCE_DIR}/build/generated)
 target_compile_definitions(davit_options INTERFACE _GNU_SOURCE _FILE_OFFSET_BITS=64)
 target_compile_options(davit_options INTERFACE
+  -ffile-prefix-map=${CMAKE_SOURCE_DIR}/=
   -fno-exceptions -fno-rtti -ffunction-sections -fdata-sections
   -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wold-style-cast -Wcast-align -Woverloaded-virtual -Wformat=2
   -Wimplicit-fallthrough -Wno-missing-field-initializers)

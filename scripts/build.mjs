@@ -38,7 +38,8 @@ function native() {
   };
   // Not `cmake-js compile`: after an error in one source it deletes the whole directory and starts again.
   if (!configured(directory)) {
-    for (const name of ['CMakeCache.txt', 'CMakeFiles']) rmSync(join(directory, name), { recursive: true, force: true });
+    for (const name of ['CMakeCache.txt', 'CMakeFiles'])
+      rmSync(join(directory, name), { recursive: true, force: true });
     runCmakeJs('configure');
   }
   runCmakeJs('build', '--parallel', String(availableParallelism()));

@@ -44,7 +44,8 @@ export async function bundle() {
   const esbuild = await import('esbuild');
   const options = common(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version);
   const one = (entry, outfile) =>
-    existsSync(join(root, entry)) && esbuild.build({ ...options, entryPoints: [join(root, entry)], outfile: join(dist, outfile) });
+    existsSync(join(root, entry)) &&
+    esbuild.build({ ...options, entryPoints: [join(root, entry)], outfile: join(dist, outfile) });
 
   mkdirSync(dist, { recursive: true });
   rmSync(join(dist, 'cli.cache'), { force: true });

@@ -13,7 +13,13 @@ const buildNeeds = [
   { what: 'CMake 3.18 or newer', program: ['cmake'], debian: 'cmake', fedora: 'cmake' },
   { what: 'make or ninja', program: ['make', 'ninja'], debian: 'make', fedora: 'make' },
   { what: 'the static C library', library: 'c', debian: 'libc6-dev', fedora: 'glibc-static libstdc++-static' },
-  { what: 'libsquashfs', header: 'sqfs/super.h', library: 'squashfs', debian: 'libsquashfs-dev', fedora: 'squashfs-tools-ng-devel' },
+  {
+    what: 'libsquashfs',
+    header: 'sqfs/super.h',
+    library: 'squashfs',
+    debian: 'libsquashfs-dev',
+    fedora: 'squashfs-tools-ng-devel',
+  },
   { what: 'libzstd', header: 'zstd.h', library: 'zstd', debian: 'libzstd-dev', fedora: 'libzstd-devel' },
   { what: 'liblz4', header: 'lz4.h', library: 'lz4', debian: 'liblz4-dev', fedora: 'lz4-devel' },
   { what: 'liblzma', header: 'lzma.h', library: 'lzma', debian: 'liblzma-dev', fedora: 'xz-devel' },
@@ -23,7 +29,12 @@ const buildNeeds = [
 
 /** What instances of a plain user need at run time; the build works without. */
 const runNeeds = [
-  { what: 'squashfuse_ll (images for plain users)', program: ['squashfuse_ll'], debian: 'squashfuse', fedora: 'squashfuse' },
+  {
+    what: 'squashfuse_ll (images for plain users)',
+    program: ['squashfuse_ll'],
+    debian: 'squashfuse',
+    fedora: 'squashfuse',
+  },
   { what: 'newuidmap (--fakeroot with sub-ids)', program: ['newuidmap'], debian: 'uidmap', fedora: 'shadow-utils' },
 ];
 
@@ -83,13 +94,17 @@ function missingLibraries(compiler, needs) {
 function compiles(compiler, directory, needs) {
   const source = join(directory, 'probe.cc');
   const headers = needs.filter((need) => need.header).map((need) => `#include <${need.header}>\n`);
-  writeFileSync(source, `#include <cstddef>\n#include <cstdio>\n#include <cstdint>\n${headers.join('')}int main() { return 0; }\n`);
+  writeFileSync(
+    source,
+    `#include <cstddef>\n#include <cstdio>\n#include <cstdint>\n${headers.join('')}int main() { return 0; }\n`,
+  );
   const libraries = needs.map((need) => (need.library === 'c' ? '-static' : `-l${need.library}`));
   const output = join(directory, 'probe');
   if (existsSync(output)) rmSync(output);
   // The static C library is asked for apart: not every distribution has the others as static archives.
   const shared = libraries.filter((flag) => flag !== '-static');
-  const ok = spawnSync(compiler, ['-std=c++20', '-O0', source, '-o', output, ...shared], { stdio: 'ignore' }).status === 0;
+  const ok =
+    spawnSync(compiler, ['-std=c++20', '-O0', source, '-o', output, ...shared], { stdio: 'ignore' }).status === 0;
   if (!ok || !libraries.includes('-static')) return ok;
   writeFileSync(source, 'int main() { return 0; }\n');
   return spawnSync(compiler, ['-static', source, '-o', output], { stdio: 'ignore' }).status === 0;

@@ -21,7 +21,10 @@ export function die(message, hint) {
 /** Path of an executable on PATH (sbin directories included), or `undefined`. */
 export function which(name) {
   const dirs = `${process.env.PATH ?? ''}${delimiter}/usr/sbin${delimiter}/sbin`.split(delimiter);
-  return dirs.filter(Boolean).map((dir) => join(dir, name)).find((path) => existsSync(path) && statSync(path).isFile());
+  return dirs
+    .filter(Boolean)
+    .map((dir) => join(dir, name))
+    .find((path) => existsSync(path) && statSync(path).isFile());
 }
 
 /**

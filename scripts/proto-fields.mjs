@@ -22,11 +22,19 @@ function visit(protobuf, parent, path) {
     const inner = item instanceof protobuf.Type || item instanceof protobuf.Enum ? [...path, item.name] : path;
     if (item instanceof protobuf.Enum) return block(inner, Object.entries(item.values));
     if (!(item instanceof protobuf.Type)) return item.nestedArray ? visit(protobuf, item, inner) : [];
-    return [...block(inner, item.fieldsArray.map((field) => [field.name, field.id])), ...visit(protobuf, item, inner)];
+    return [
+      ...block(
+        inner,
+        item.fieldsArray.map((field) => [field.name, field.id]),
+      ),
+      ...visit(protobuf, item, inner),
+    ];
   });
 }
 
-const keywords = new Set('default delete double float int long new operator private public register short switch'.split(' '));
+const keywords = new Set(
+  'default delete double float int long new operator private public register short switch'.split(' '),
+);
 
 function block(path, constants) {
   const lines = constants.map(([name, value]) => `constexpr unsigned ${identifier(name)} = ${value};`);

@@ -14,4 +14,10 @@ const script = new Script(wrap(readFileSync(filename, 'latin1')), { filename, ca
 process.once('exit', () => writeFileSync(cache, script.createCachedData()));
 
 process.argv = [process.argv[0], join(dirname(filename), 'davit.cjs'), ...args];
-script.runInThisContext()({}, createRequire(filename), { exports: {}, require: createRequire(filename) }, filename, dirname(filename));
+script.runInThisContext()(
+  {},
+  createRequire(filename),
+  { exports: {}, require: createRequire(filename) },
+  filename,
+  dirname(filename),
+);
