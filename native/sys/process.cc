@@ -1,0 +1,57 @@
+#include "sys/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "sys/syscalls.h"
+
+namespace davit {
+
+uint64_t process_start_time(pid_t pid) {
+  Text<40> path;
+  path.add("/proc/").add_number(pid).add("/stat");
+  Fd fd(retry([&] { return open(path.c_str(), O_RDONLY | O_CLOEXEC); }));
+  if (!fd.valid()) return 0;
+  char buffer[1024];
+  ssize_t n = retry([&] { return read(fd.get(), buffer, sizeof buffer - 1); });
+  if (n <= 0) return 0;
+  buffer[n] = 0;
+  // proc(5): the command name is in parentheses and may itself hold any character; the state follows the last ")".
+  const char* at = strrchr(buffer, ')');
+  if (!at || at[1] != ' ') return 0;
+  at += 2;
+  if (*at == 'Z' || *at == 'X') return 0;
+  for (int field = 3; field < 22; field++) {
+    at = strchr(at, ' ');
+    if (!at) return 0;
+    at++;
+  }
+  return strtoull(at, nullptr, 10);
+}
+
+Fd open_process(pid_t pid, uint64_t start_time) {
+  Fd fd(sys::pidfd_open(pid, 0));
+  if (fd.valid() && process_start_time(pid) == start_time) return fd;
+  errno = ESRCH;
+  return Fd();
+}
+
+Text<40> boot_id() {
+  Text<40> text;
+  Fd fd(open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC));
+  char buffer[40];
+  ssize_t n = fd.valid() ? read(fd.get(), buffer, sizeof buffer) : 0;
+  if (n >= 36) text.add(std::string_view(buffer, 36));
+  return text;
+}
+
+int64_t now_ms() {
+  struct timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  return static_cast<int64_t>(now.tv_sec) * 1000 + now.tv_nsec / 1000000;
+}
+
+}  // namespace davit

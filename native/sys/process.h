@@ -1,0 +1,20 @@
+// Processes by identity: a PID alone may have been recycled, a PID with its start time has not.
+#pragma once
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "sys/fd.h"
+#include "sys/text.h"
+
+namespace davit {
+
+// Field 22 of /proc/PID/stat in clock ticks since boot; 0 when there is no such process or it is a zombie (Z, X).
+uint64_t process_start_time(pid_t pid);
+// A pidfd of exactly that process, checked after it was opened. Invalid (errno ESRCH) when it is gone.
+Fd open_process(pid_t pid, uint64_t start_time);
+// /proc/sys/kernel/random/boot_id, without the newline. Empty when it cannot be read.
+Text<40> boot_id();
+// Unix time in milliseconds.
+int64_t now_ms();
+
+}  // namespace davit
