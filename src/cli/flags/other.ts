@@ -117,7 +117,7 @@ export function otherFlags(): Flag[] {
 }
 
 function readRow(line: string): Flag {
-  const [commands, type, names, env, help] = line.split(' | ').map((cell) => cell.trim()) as [
+  const [commands, type, names, env, help] = line.split('|').map((cell) => cell.trim()) as [
     string, FlagType, string, string, string,
   ];
   const [, short, name] = /^(?:-(\w) )?--([\w-]+)$/.exec(names) as unknown as [string, string | undefined, string];

@@ -1,0 +1,189 @@
+/** Every command once: its words, its usage line, its help and the module that carries it out. */
+import type { CommandModule } from './command';
+
+export interface CommandSpec {
+  /** The words that call it, such as `instance start`. */
+  readonly name: string;
+  /** What follows the words in the usage line. */
+  readonly usage: string;
+  /** One line for the list of commands. */
+  readonly summary: string;
+  /** Paragraphs for `help`. */
+  readonly description?: string;
+  readonly examples?: readonly string[];
+  /** Fewest and most positional arguments; -1 for any number. */
+  readonly args: readonly [least: number, most: number];
+  /** Imports the module when the command is called; groups and commands that are not there yet have none. */
+  readonly load?: () => Promise<CommandModule>;
+  /** Refused: not implemented yet. */
+  readonly later?: boolean;
+}
+
+const IMAGE_HELP =
+  'The image is a SIF file, a bare squashfs file, a sandbox directory, or instance://NAME for a running instance. ' +
+  'Everything behind it belongs to the payload, also when it begins with a dash.';
+
+const ANY = -1;
+
+const COMMANDS: readonly CommandSpec[] = [
+  {
+    name: 'build',
+    usage: '[local options...] <IMAGE PATH> <BUILD SPEC>',
+    summary: 'Make an image',
+    description: 'Packs a sandbox directory into a SIF file that davit and Apptainer run.',
+    examples: ['davit build service.sif rootfs/'],
+    args: [2, 2],
+    load: () => import('./commands/build'),
+  },
+  {
+    name: 'completion',
+    usage: '<bash|zsh|fish>',
+    summary: 'Print a completion script for a shell',
+    description: 'The script completes commands and flags. Load it with: source <(davit completion bash)',
+    args: [1, 1],
+    load: () => import('./commands/completion'),
+  },
+  {
+    name: 'exec',
+    usage: '[exec options...] <container> <command>',
+    summary: 'Run a command in a container',
+    description: `Runs the command in the image's environment, or in a running instance. ${IMAGE_HELP}`,
+    examples: ['davit exec lab.sif python3 --version', 'davit exec instance://web ps'],
+    args: [2, ANY],
+    load: () => import('./commands/exec'),
+  },
+  { name: 'help', usage: '[command]', summary: 'Show help for a command', args: [0, ANY] },
+  {
+    name: 'instance',
+    usage: '<command>',
+    summary: 'Services: containers that run in the background',
+    description: 'An instance is a named container that goes on running when the command that started it has ended.',
+    examples: ['davit instance start lab.sif web', 'davit help instance start'],
+    args: [0, ANY],
+  },
+  {
+    name: 'instance list',
+    usage: '[list options...] [<instance name glob>]',
+    summary: 'List the running instances',
+    description: 'Lists your instances, sorted by name. A pattern is quoted, so that the shell leaves it alone.',
+    examples: ['davit instance list', "davit instance list 'web*'", 'davit instance list --json'],
+    args: [0, 1],
+    load: () => import('./commands/instance-list'),
+  },
+  {
+    name: 'instance logs',
+    usage: '[logs options...] <instance name>',
+    summary: 'Print what an instance has written',
+    description: 'Prints the output, or with --err the error output, of an instance, also after it was stopped.',
+    examples: ['davit instance logs web', 'davit instance logs -f --err web'],
+    args: [1, 1],
+    load: () => import('./commands/instance-logs'),
+  },
+  {
+    name: 'instance run',
+    usage: '[start options...] <container path> <instance name> [runscript args...]',
+    summary: 'Start an instance with the runscript of an image',
+    description: `As instance start, but executes the runscript. ${IMAGE_HELP}`,
+    examples: ['davit instance run lab.sif job1 --steps 10'],
+    args: [2, ANY],
+    load: () => import('./commands/instance-run'),
+  },
+  {
+    name: 'instance start',
+    usage: '[start options...] <container path> <instance name> [startscript args...]',
+    summary: 'Start an instance',
+    description:
+      'Executes the startscript of the image in a container of its own and returns when it runs. Its output goes to log ' +
+      `files (davit instance logs). The instance stays when the startscript has ended. ${IMAGE_HELP}`,
+    examples: ['davit instance start lab.sif web', 'davit instance start --writable-tmpfs --bind /data lab.sif web 8080'],
+    args: [2, ANY],
+    load: () => import('./commands/instance-start'),
+  },
+  {
+    name: 'instance stats',
+    usage: '[stats options...] <instance name>',
+    summary: 'Show what an instance uses (not yet)',
+    args: [1, 1],
+    load: () => import('./commands/instance-stats'),
+  },
+  {
+    name: 'instance stop',
+    usage: '[stop options...] [instance]',
+    summary: 'Stop instances',
+    description:
+      'Sends SIGINT, or the signal given, to the instances named by a name or a pattern, and SIGKILL to those that are ' +
+      'still there after the timeout.',
+    examples: ['davit instance stop web', "davit instance stop 'web*'", 'davit instance stop --all'],
+    args: [0, 1],
+    load: () => import('./commands/instance-stop'),
+  },
+  {
+    name: 'run',
+    usage: '[run options...] <container> [args...]',
+    summary: 'Run the runscript of an image',
+    description: `Runs what the image is made for, with the arguments. ${IMAGE_HELP}`,
+    examples: ['davit run lab.sif', 'davit run --app client instance://web'],
+    args: [1, ANY],
+    load: () => import('./commands/run'),
+  },
+  {
+    name: 'shell',
+    usage: '[shell options...] <container>',
+    summary: 'Run a shell in a container',
+    description: `Runs bash, or sh where the image has no bash. ${IMAGE_HELP}`,
+    examples: ['davit shell lab.sif', 'davit shell instance://web'],
+    args: [1, ANY],
+    load: () => import('./commands/shell'),
+  },
+  {
+    name: 'test',
+    usage: '[exec options...] <image path>',
+    summary: 'Run the test script of an image',
+    description: `Runs the test script; an image without one passes. ${IMAGE_HELP}`,
+    args: [1, ANY],
+    load: () => import('./commands/test'),
+  },
+  { name: 'version', usage: '', summary: 'Print the version', args: [0, ANY], load: () => import('./commands/version') },
+  ...[
+    ['cache', 'The image cache'], ['capability', 'Capabilities granted to users'],
+    ['checkpoint', 'Checkpoints of instances'], ['config', 'The configuration'], ['delete', 'Delete an image of a library'],
+    ['inspect', 'Show what an image says about itself'], ['key', 'Keys for signatures'], ['keyserver', 'Key servers'],
+    ['oci', 'OCI bundles'], ['overlay', 'Overlay images'], ['plugin', 'Plugins'], ['pull', 'Fetch an image'],
+    ['push', 'Upload an image'], ['registry', 'Credentials of registries'], ['remote', 'Remote endpoints'],
+    ['run-help', 'Show the help text of an image'], ['search', 'Search a library'], ['sif', 'Look into SIF files'],
+    ['sign', 'Sign an image'], ['verify', 'Verify the signatures of an image'],
+  ].map(([name, summary]): CommandSpec => ({
+    name: name as string,
+    usage: '[options...] [args...]',
+    summary: summary as string,
+    args: [0, ANY],
+    later: true,
+  })),
+];
+
+/** Other words for a command. */
+const ALIASES: Record<string, string> = { caps: 'capability', keys: 'key', siftool: 'sif' };
+
+export function allCommands(): readonly CommandSpec[] {
+  return COMMANDS;
+}
+
+export function findCommand(name: string): CommandSpec | undefined {
+  const found = ALIASES[name] ?? name;
+  return COMMANDS.find((command) => command.name === found);
+}
+
+/** Commands one word longer than `group`; the top level for ''. */
+export function subcommandsOf(group: string): CommandSpec[] {
+  const depth = group === '' ? 1 : group.split(' ').length + 1;
+  const prefix = group === '' ? '' : `${group} `;
+  return COMMANDS.filter(({ name }) => name.startsWith(prefix) && name.split(' ').length === depth);
+}
+
+/** Why a number of arguments is wrong, in the words of Apptainer, or `undefined` when it is right. */
+export function wrongArgumentCount({ args: [least, most] }: CommandSpec, count: number): string | undefined {
+  if (count >= least && (most === ANY || count <= most)) return undefined;
+  if (most === ANY) return `requires at least ${least} arg(s), only received ${count}`;
+  if (most === least) return `accepts ${least} arg(s), received ${count}`;
+  return `accepts between ${least} and ${most} arg(s), received ${count}`;
+}

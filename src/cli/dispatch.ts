@@ -1,0 +1,174 @@
+/** From the words of a command line to an exit code: finds the command, reads its options, words every error. */
+import { basename } from 'node:path';
+import { RuntimeError } from '../errors';
+import type { CommandContext } from './command';
+import { type CommandSpec, findCommand, wrongArgumentCount } from './commands';
+import { applyEnvironment, type Environment, lookUp } from './environment';
+import { flagsBeforeCommand, flagsOf } from './flags';
+import { helpText, optionsText, usageText } from './help';
+import { FlagError, type Options, parseFlags } from './parse';
+import { isTerminal, LEVEL, type Terminal } from './render';
+import { version } from './version';
+
+const OK = 0;
+const USAGE_EXIT = 1;
+
+/** Name under which a SIF's launch line calls the program: `#!/usr/bin/env run-singularity`. */
+const RUN_NAMES = ['run-singularity', 'run-apptainer', 'run-davit'];
+
+/**
+ * Runs one command line.
+ * @param argv the words behind the program's name
+ * @param argv0 the name the program was called by
+ * @returns the exit code; a launch does not return
+ */
+export async function dispatch(
+  argv: readonly string[],
+  argv0: string,
+  env: Environment,
+  terminal: Terminal,
+): Promise<number> {
+  const words = RUN_NAMES.includes(basename(argv0)) ? ['run', ...argv] : argv;
+  let command: CommandSpec | undefined;
+  try {
+    const { options, rest } = parseFlags(words, flagsBeforeCommand());
+    setUpTerminal(options, env, terminal);
+    if (options.flag('version')) {
+      terminal.out(`davit version ${version()}\n`);
+      return OK;
+    }
+    if (rest[0] === 'help' || (options.flag('help') && rest.length > 0)) {
+      return showHelp(rest[0] === 'help' ? rest.slice(1) : rest, terminal);
+    }
+    if (options.flag('help')) {
+      terminal.out(helpText(undefined));
+      return OK;
+    }
+    if (rest.length === 0) {
+      terminal.out(usageText(undefined));
+      return USAGE_EXIT;
+    }
+    const found = findNamed(rest);
+    command = found.command;
+    if (command === undefined) {
+      terminal.out(usageText(undefined));
+      terminal.err(`Error: unknown command "${rest[0]}" for "davit"\n\n`);
+      return USAGE_EXIT;
+    }
+    return await runCommand(command, found.rest, options, env, terminal);
+  } catch (error) {
+    return report(error, command, terminal);
+  }
+}
+
+/** The longest command that the words name, and the words behind it. */
+function findNamed(words: readonly string[]): { command: CommandSpec | undefined; rest: readonly string[] } {
+  let command = findCommand(words[0] as string);
+  let rest = words.slice(1);
+  while (command && rest.length > 0) {
+    const inner = findCommand(`${command.name} ${rest[0]}`);
+    if (!inner) break;
+    command = inner;
+    rest = rest.slice(1);
+  }
+  return { command, rest };
+}
+
+async function runCommand(
+  command: CommandSpec,
+  words: readonly string[],
+  globals: Options,
+  env: Environment,
+  terminal: Terminal,
+): Promise<number> {
+  if (command.later) return refuseLater(command, words, terminal);
+  const flags = flagsOf(command.name);
+  const { options, rest } = parseFlags(words, [...flags, HELP]);
+  if (options.flag('help')) {
+    terminal.out(helpText(command));
+    return OK;
+  }
+  if (command.load === undefined) throw new RuntimeError('USAGE', 'invalid command');
+  const wrong = wrongArgumentCount(command, rest.length);
+  if (wrong !== undefined) throw new RuntimeError('USAGE', wrong);
+  for (const flag of flags) {
+    if (flag.deprecated !== undefined && options.source(flag.key) === 'flag' && options.given(flag.key) === `--${flag.name}`) {
+      terminal.warning(`Flag --${flag.name} has been deprecated, ${flag.deprecated}`);
+    }
+  }
+  applyEnvironment(options, flags, env, terminal);
+  if (globals.has('config')) options.set('config', globals.text('config') ?? '', 'flag', '--config');
+  const context: CommandContext = { name: command.name, args: rest, options, env, terminal };
+  return await (await command.load()).run(context);
+}
+
+const HELP = {
+  name: 'help',
+  key: 'help',
+  short: 'h',
+  type: 'bool',
+  implied: 'true',
+  env: [],
+  commands: [],
+  help: '',
+  state: 'works',
+} as const;
+
+/** A command that Apptainer has and davit has not yet. Its help works. */
+function refuseLater(command: CommandSpec, words: readonly string[], terminal: Terminal): number {
+  if (words.includes('--help') || words.includes('-h')) {
+    terminal.out(helpText(command));
+    return OK;
+  }
+  throw new RuntimeError('OPTION', `not supported yet: davit ${command.name}`, {
+    hint: 'docs/compatibility.md says what is there',
+  });
+}
+
+function showHelp(words: readonly string[], terminal: Terminal): number {
+  const names = words.filter((word) => !word.startsWith('-'));
+  if (names.length === 0) {
+    terminal.out(helpText(undefined));
+    return OK;
+  }
+  const { command } = findNamed(names);
+  // As in Apptainer, an unknown topic is an answer, not an error.
+  terminal.out(command ? helpText(command) : `Unknown help topic [\`${names.join(' ')}\`]\n${usageText(undefined)}`);
+  return OK;
+}
+
+/** Levels and colours. A flag beats the environment's flags, and they beat MESSAGELEVEL. */
+function setUpTerminal(options: Options, env: Environment, terminal: Terminal): void {
+  applyEnvironment(options, flagsBeforeCommand(), env, terminal);
+  const level = lookUp('MESSAGELEVEL', env, terminal)?.value;
+  if (options.flag('debug')) terminal.level = LEVEL.debug;
+  else if (options.flag('verbose')) terminal.level = LEVEL.verbose;
+  else if (options.flag('quiet')) terminal.level = LEVEL.quiet;
+  else if (options.flag('silent')) terminal.level = LEVEL.silent;
+  else if (level !== undefined && /^-?\d$/.test(level)) terminal.level = Number(level);
+  terminal.color = !options.flag('nocolor') && isTerminal(2);
+  if (options.flag('buildConfig')) {
+    throw new RuntimeError('OPTION', 'not supported yet: --build-config');
+  }
+}
+
+/** Words an error. @returns the exit code. */
+function report(error: unknown, command: CommandSpec | undefined, terminal: Terminal): number {
+  if (!(error instanceof RuntimeError)) {
+    terminal.fatal(error instanceof Error ? error.message : String(error), 'this is a fault of davit; --debug shows where');
+    terminal.debug(error instanceof Error ? (error.stack ?? '') : '');
+    return new RuntimeError('INTERNAL', '').exitCode;
+  }
+  if (error.code === 'USAGE' || error.code === 'NOT_FOUND') {
+    terminal.out(error instanceof FlagError ? optionsText(command) : usageText(command));
+    const word = command === undefined ? 'davit' : command.name.slice(command.name.lastIndexOf(' ') + 1);
+    terminal.err(`Error for command "${word}": ${error.message}\n\n`);
+    if (error.hint !== undefined) terminal.err(`  hint  ${error.hint}\n`);
+    return error.exitCode;
+  }
+  terminal.fatal(error.message, error.hint);
+  for (let cause = error.cause; cause instanceof Error; cause = cause.cause) terminal.debug(cause.stack ?? cause.message);
+  if (terminal.shows('debug')) terminal.debug(error.stack ?? '');
+  return error.exitCode;
+}
+
