@@ -1,5 +1,5 @@
 // Says in one message, naming packages, what the build needs and this machine lacks.
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -41,7 +41,13 @@ const runNeeds = [
 /** What `npm test` looks at in addition. */
 const testNeeds = [
   { what: 'mksquashfs (test images)', program: ['mksquashfs'], debian: 'squashfs-tools', fedora: 'squashfs-tools' },
-  { what: 'a static busybox (test images)', program: ['busybox'], debian: 'busybox-static', fedora: 'busybox' },
+  {
+    what: 'a static busybox (test images)',
+    program: ['busybox'],
+    isStatic: true,
+    debian: 'busybox-static',
+    fedora: 'busybox',
+  },
   { what: 'clang-format (lint)', program: ['clang-format'], debian: 'clang-format', fedora: 'clang-tools-extra' },
 ];
 
@@ -52,7 +58,7 @@ const testNeeds = [
  */
 export function missingDependencies(purpose = 'build') {
   const needs = [...buildNeeds, ...(purpose === 'build' ? [] : runNeeds), ...(purpose === 'test' ? testNeeds : [])];
-  const missing = needs.filter((need) => need.program && !need.program.some(which));
+  const missing = needs.filter((need) => need.program && !need.program.some((name) => programFits(name, need)));
   const compiler = ['g++', 'c++', 'clang++'].find(which);
   const libraries = needs.filter((need) => need.header || need.library);
   // Without a compiler nothing can be asked; a machine that lacks it lacks the -dev packages too.
@@ -62,29 +68,40 @@ export function missingDependencies(purpose = 'build') {
 
 /** The one command that installs the missing packages here, for messages. */
 export function installCommand(missing) {
+  const sudo = process.getuid() === 0 ? '' : 'sudo ';
   const list = (distribution) => [...new Set(missing.flatMap((need) => need[distribution].split(' ')))].join(' ');
-  if (which('apt-get')) return `apt-get install -y --no-install-recommends ${list('debian')}`;
-  if (which('dnf')) return `dnf install -y ${list('fedora')}`;
+  if (which('apt-get')) return `${sudo}apt-get install -y --no-install-recommends ${list('debian')}`;
+  if (which('dnf')) return `${sudo}dnf install -y ${list('fedora')}`;
   return `install the counterparts of these Debian packages: ${list('debian')}`;
 }
 
-/** Ends the program with one message when Node is too old or something is missing. */
-export function requireDependencies(purpose = 'build') {
+/** Ends the program when Node is older than the oldest that davit works with. */
+export function requireNode() {
   const [major, minor] = process.versions.node.split('.').map(Number);
   if (major < minimalNode[0] || (major === minimalNode[0] && minor < minimalNode[1])) {
     die(`Node ${process.versions.node} is too old`, `install Node ${minimalNode.join('.')} or newer`);
   }
+}
+
+/** Ends the program with one message that names everything missing, and the one command that installs it. */
+export function requireDependencies(purpose = 'build') {
+  requireNode();
   const missing = missingDependencies(purpose);
   if (missing.length === 0) return;
-  const command = installCommand(missing);
-  const prefix = process.getuid() === 0 ? '' : 'sudo ';
-  die(`the build needs ${missing.map((need) => need.what).join(', ')}`, `run: ${prefix}${command}`);
+  die(`the build needs ${missing.map((need) => need.what).join(', ')}`, `run: ${installCommand(missing)}`);
+}
+
+/** True when the program is on PATH, and static where it must be: a static executable names no dynamic loader. */
+function programFits(name, need) {
+  const path = which(name);
+  return path !== undefined && !(need.isStatic && readFileSync(path).subarray(0, 4096).includes('/ld-'));
 }
 
 /** One compiler run asks for all; only when it fails each library is asked for on its own. */
 function missingLibraries(compiler, needs) {
   const directory = mkdtempSync(join(tmpdir(), 'davit-deps-'));
   try {
+    if (!compiles(compiler, directory, [])) return [buildNeeds[0]];
     return compiles(compiler, directory, needs) ? [] : needs.filter((need) => !compiles(compiler, directory, [need]));
   } finally {
     rmSync(directory, { recursive: true, force: true });
