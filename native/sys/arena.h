@@ -39,6 +39,8 @@ class Arena {
     return p;
   }
 
+  void* base() const { return base_; }
+  size_t size() const { return size_; }
   size_t used() const { return used_; }
   size_t left() const { return size_ - used_; }
 

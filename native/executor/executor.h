@@ -1,0 +1,29 @@
+// Carries a plan out: the loop over its steps, and the program at the end. The caller has made the namespaces.
+#pragma once
+#include "steps/context.h"
+
+namespace davit {
+
+// CLONE_NEW* flags of the plan's namespaces.
+uint64_t clone_flags(const Namespaces& namespaces);
+// Inside a new network namespace: loopback up (it is down in a new one). 0 or an errno.
+int bring_up_loopback();
+
+// Inside the new namespaces: maps ids (when the plan maps them without helpers) and carries out the steps in order.
+// False with ctx.failure noted; nothing outside the new namespaces has been changed then.
+bool run_steps(Context& ctx);
+
+// From outside: maps the ids of process `pid` through newuidmap(1) and newgidmap(1). False with ctx.failure noted.
+bool map_ids_by_helpers(Context& ctx, const IdMap& map, pid_t pid);
+inline bool needs_map_helpers(const Namespaces& n) { return n.user && (*n.id_map.uid_helper || *n.id_map.gid_helper); }
+
+enum class ProgramEnd { Failed, Exited };
+
+// Becomes the program: working directory, environment, action script, execve. Returns only when nothing was executed:
+// Failed (ctx.failure) or Exited (the script ended by itself with ctx.failure.exit_status, after its output was written).
+ProgramEnd run_program(Context& ctx, const char* const* host_environment, const char* instance_name);
+
+// How large an arena a launch needs: mapped without reserve, only what is touched counts.
+size_t arena_size(size_t plan_bytes, const char* const* host_environment);
+
+}  // namespace davit

@@ -1,0 +1,107 @@
+#include <errno.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "davit_fields.h"
+#include "executor/executor.h"
+#include "steps/steps.h"
+#include "sys/syscalls.h"
+
+namespace davit {
+namespace {
+
+bool run_step(Context& ctx, const Step& step) {
+  namespace S = fields::Step;
+  switch (step.kind) {
+    case S::propagation: return steps::propagation(ctx, step.as<Propagation>());
+    case S::session: return steps::session(ctx, step.as<Session>());
+    case S::mount_squashfs: return steps::mount_squashfs(ctx, step.as<MountSquashfs>());
+    case S::mount_fuse: return steps::mount_fuse(ctx, step.as<MountFuse>());
+    case S::mount_directory: return steps::mount_directory(ctx, step.as<MountDirectory>());
+    case S::rootfs: return steps::rootfs(ctx, step.as<Rootfs>());
+    case S::bind: return steps::bind(ctx, step.as<Bind>());
+    case S::tmpfs: return steps::tmpfs(ctx, step.as<Tmpfs>());
+    case S::proc: return steps::proc(ctx, step.as<Proc>());
+    case S::devpts: return steps::devpts(ctx, step.as<Devpts>());
+    case S::mqueue: return steps::mqueue(ctx, step.as<Mqueue>());
+    case S::session_directory: return steps::session_directory(ctx, step.as<SessionDirectory>());
+    case S::file: return steps::file(ctx, step.as<File>());
+    case S::symlink: return steps::symlink(ctx, step.as<Symlink>());
+    case S::pivot_root: return steps::pivot_root(ctx, step.as<PivotRoot>());
+    case S::hostname: return steps::hostname(ctx, step.as<Hostname>());
+    case S::privileges: return steps::privileges(ctx, step.as<Privileges>());
+    case S::rlimit: return steps::rlimit(ctx, step.as<Rlimit>());
+    case S::user_namespace: return steps::user_namespace(ctx, step.as<UserNamespace>());
+    default: return ctx.fail(EINVAL, "unknown step");
+  }
+}
+
+bool run_helper(Context& ctx, const char* helper, const List<IdRange>& ranges, pid_t pid) {
+  const char** argv = ctx.arena.array<const char*>(ranges.size * 3 + 3);
+  if (!argv) return ctx.fail(ENOMEM, "map the ids");
+  size_t n = 0;
+  Text<24> number;
+  auto add = [&](int64_t value) {
+    number.clear();
+    number.add_number(value);
+    argv[n++] = ctx.arena.copy(number.view());
+  };
+  argv[n++] = helper;
+  add(pid);
+  for (const IdRange& range : ranges) {
+    add(range.inside);
+    add(range.outside);
+    add(range.count);
+  }
+  pid_t child = fork();
+  if (child == 0) {
+    const char* environment[] = {nullptr};
+    execve(helper, const_cast<char* const*>(argv), const_cast<char* const*>(environment));
+    _exit(127);
+  }
+  int status = 0;
+  if (child < 0 || retry([&] { return waitpid(child, &status, 0); }) < 0) return ctx.fail(errno, "run the id map helper");
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return true;
+  Text<600> message;
+  message.add("map ids with \"").add(helper).add("\": it ended with status ").add_number(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+  return ctx.fail(EPERM, message.view(), "check your ranges in /etc/subuid and /etc/subgid, or use --ignore-subuid");
+}
+
+}  // namespace
+
+uint64_t clone_flags(const Namespaces& n) {
+  return (n.user ? CLONE_NEWUSER : 0u) | (n.mount ? CLONE_NEWNS : 0u) | (n.pid ? CLONE_NEWPID : 0u) |
+         (n.ipc ? CLONE_NEWIPC : 0u) | (n.uts ? CLONE_NEWUTS : 0u) | (n.net ? CLONE_NEWNET : 0u);
+}
+
+int bring_up_loopback() {
+  Fd fd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (!fd.valid()) return errno;
+  struct ifreq request = {};
+  request.ifr_name[0] = 'l';
+  request.ifr_name[1] = 'o';
+  request.ifr_flags = IFF_UP | IFF_RUNNING;
+  return ioctl(fd.get(), SIOCSIFFLAGS, &request) == 0 ? 0 : errno;
+}
+
+bool run_steps(Context& ctx) {
+  const Namespaces& namespaces = ctx.plan.namespaces;
+  if (namespaces.user && !needs_map_helpers(namespaces) && !steps::write_id_map(ctx, namespaces.id_map)) return false;
+  if (namespaces.net)
+    if (int error = bring_up_loopback()) return ctx.fail(error, "bring up the loopback interface");
+  if (!steps::prepare_sources(ctx)) return false;
+  for (size_t i = 0; i < ctx.plan.steps.size; i++) {
+    ctx.step = static_cast<uint32_t>(i + 1);
+    if (!run_step(ctx, ctx.plan.steps.data[i])) return false;
+  }
+  ctx.step = 0;
+  return true;
+}
+
+bool map_ids_by_helpers(Context& ctx, const IdMap& map, pid_t pid) {
+  return run_helper(ctx, map.gid_helper, map.gid, pid) && run_helper(ctx, map.uid_helper, map.uid, pid);
+}
+
+}  // namespace davit

@@ -1,0 +1,196 @@
+// One-shot launches: in this very process, or in a child with a PID namespace of its own.
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include "executor/executor.h"
+#include "launcher/roles.h"
+#include "sys/syscalls.h"
+
+namespace davit {
+namespace {
+
+int report_failure(const Context& ctx) {
+  if (ctx.plan.output.report_fd > 2) {
+    Report report;
+    report.failure = &ctx.failure;
+    send_report(ctx.plan, report);
+  } else {
+    say_failure(ctx.plan, ctx.failure);
+  }
+  return kFatalStatus;
+}
+
+// newuidmap and newgidmap work on a process from outside: a helper process waits until this one has its namespace.
+struct MapHelper {
+  pid_t pid = 0;
+  int go = -1;
+  int done = -1;
+};
+
+bool start_map_helper(Context& ctx, MapHelper* helper) {
+  int go[2], done[2];
+  if (pipe2(go, O_CLOEXEC) != 0 || pipe2(done, O_CLOEXEC) != 0) return ctx.fail(errno, "make a pipe");
+  pid_t self = getpid();
+  helper->pid = fork();
+  if (helper->pid < 0) return ctx.fail(errno, "fork the id map helper");
+  if (helper->pid == 0) {
+    char byte;
+    close(go[1]);
+    if (read(go[0], &byte, 1) != 1) _exit(1);
+    if (!map_ids_by_helpers(ctx, ctx.plan.namespaces.id_map, self)) {
+      if (write(done[1], &ctx.failure, sizeof ctx.failure) < 0) _exit(2);
+      _exit(1);
+    }
+    _exit(0);
+  }
+  close(go[0]);
+  close(done[1]);
+  helper->go = go[1];
+  helper->done = done[0];
+  return true;
+}
+
+bool finish_map_helper(Context& ctx, MapHelper* helper) {
+  Failure failure;
+  bool failed = write(helper->go, "g", 1) != 1 ||
+                retry([&] { return read(helper->done, &failure, sizeof failure); }) == static_cast<ssize_t>(sizeof failure);
+  int status = 0;
+  retry([&] { return waitpid(helper->pid, &status, 0); });
+  close(helper->go);
+  close(helper->done);
+  if (failed) return ctx.failure = failure, false;
+  return status == 0 || ctx.fail(EPERM, "map the ids");
+}
+
+}  // namespace
+
+int run_in_place(Context& ctx) {
+  const Namespaces& namespaces = ctx.plan.namespaces;
+  MapHelper helper;
+  pid_t server;
+  bool by_helper = needs_map_helpers(namespaces);
+  if (!spawn_server(ctx, true, &server) || (by_helper && !start_map_helper(ctx, &helper))) return report_failure(ctx);
+  if (unshare(static_cast<int>(clone_flags(namespaces))) != 0) {
+    int error = errno;
+    const char* hint = error == ENOSPC || error == EUSERS || error == EPERM
+                           ? "user namespaces may be off or used up here: see user.max_user_namespaces"
+                           : "";
+    ctx.fail(error, "make the namespaces", hint);
+    return report_failure(ctx);
+  }
+  if (by_helper && !finish_map_helper(ctx, &helper)) return report_failure(ctx);
+  if (!run_steps(ctx)) return report_failure(ctx);
+  if (run_program(ctx, environ, "") == ProgramEnd::Exited) return ctx.failure.exit_status;
+  return report_failure(ctx);
+}
+
+int run_child(Context& ctx) {
+  const Namespaces& namespaces = ctx.plan.namespaces;
+  pid_t server = 0;
+  int report[2], events[2], go[2], alive[2];
+  if (!spawn_server(ctx, false, &server)) return report_failure(ctx);
+  if (pipe2(report, O_CLOEXEC) || pipe2(events, O_CLOEXEC) || pipe2(go, O_CLOEXEC) || pipe2(alive, O_CLOEXEC)) {
+    ctx.fail(errno, "make a pipe");
+    return report_failure(ctx);
+  }
+  InitPlan init;
+  block_forwarded_signals(&init.program_mask);
+  int pidfd = -1;
+  pid_t child = sys::clone3_fork(clone_flags(namespaces), &pidfd, SIGCHLD);
+  if (child == 0) {
+    close(report[0]);
+    close(events[0]);
+    close(go[1]);
+    close(alive[1]);
+    init.report = report[1];
+    init.events = events[1];
+    init.go = needs_map_helpers(namespaces) ? go[0] : -1;
+    init.parent_alive = alive[0];
+    run_init(ctx, init);
+  }
+  if (child < 0) {
+    ctx.fail(errno, "make the namespaces", "user namespaces may be off or used up here: see user.max_user_namespaces");
+    return report_failure(ctx);
+  }
+  close(report[1]);
+  close(events[1]);
+  close(go[0]);
+  close(alive[0]);
+  if (ctx.server_channel >= 0) close(ctx.server_channel);
+  bool mapped = !needs_map_helpers(namespaces) || map_ids_by_helpers(ctx, namespaces.id_map, child);
+  if (mapped && needs_map_helpers(namespaces) && write(go[1], "g", 1) != 1) mapped = false;
+  Failure failure;
+  bool failed = !mapped;
+  if (!mapped) kill(child, SIGKILL);
+  if (mapped && retry([&] { return read(report[0], &failure, sizeof failure); }) == static_cast<ssize_t>(sizeof failure)) {
+    ctx.failure = failure;
+    failed = true;
+  }
+  int status = wait_and_forward(child, pidfd, events[0], init.program_mask);
+  if (server) {
+    kill(server, SIGKILL);  // its mount is gone with the namespace; it has nothing left to serve
+    retry([&] { return waitpid(server, nullptr, 0); });
+  }
+  if (failed) return report_failure(ctx);
+  end_like(status);
+}
+
+void block_forwarded_signals(sigset_t* old_mask) {
+  sigset_t all;
+  sigfillset(&all);
+  for (int fault : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT, SIGTSTP, SIGTTIN, SIGTTOU}) sigdelset(&all, fault);
+  sigprocmask(SIG_BLOCK, &all, old_mask);
+}
+
+int wait_and_forward(pid_t child, int pidfd, int events, const sigset_t&) {
+  sigset_t waited;
+  sigfillset(&waited);
+  for (int fault : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT, SIGTSTP, SIGTTIN, SIGTTOU}) sigdelset(&waited, fault);
+  int status = 0;
+  for (;;) {
+    siginfo_t info;
+    int signal = sigwaitinfo(&waited, &info);
+    if (signal < 0) continue;
+    if (signal == SIGCHLD) {
+      pid_t ended = waitpid(child, &status, WNOHANG);
+      if (ended == child || (ended < 0 && errno == ECHILD)) break;
+      continue;
+    }
+    // From the terminal (SI_KERNEL) the whole foreground group got it already, the payload among it.
+    if (info.si_code > 0 && signal != SIGHUP) continue;
+    if (signal != SIGURG) sys::pidfd_send_signal(pidfd, signal);
+  }
+  // The program's own end is more precise than init's: init has to turn a signal into 128 + N.
+  InitEvent event;
+  while (events >= 0 && read(events, &event, sizeof event) == static_cast<ssize_t>(sizeof event))
+    if (event.kind == InitEvent::Ended) status = event.wait_status;
+  return status;
+}
+
+int status_code(int wait_status) {
+  return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
+}
+
+void end_like(int wait_status) {
+  if (WIFSIGNALED(wait_status)) {
+    int signal = WTERMSIG(wait_status);
+    struct rlimit none = {0, 0};
+    setrlimit(RLIMIT_CORE, &none);  // the payload has dumped already, if it was to
+    struct sigaction action = {};
+    action.sa_handler = SIG_DFL;
+    sigaction(signal, &action, nullptr);
+    sigset_t one;
+    sigemptyset(&one);
+    sigaddset(&one, signal);
+    sigprocmask(SIG_UNBLOCK, &one, nullptr);
+    kill(getpid(), signal);
+  }
+  _exit(status_code(wait_status));
+}
+
+}  // namespace davit

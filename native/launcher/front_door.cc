@@ -1,0 +1,96 @@
+// bin/davit: executes Node with the bundle. What Node changes for itself and a payload must not see changed is handed
+// along in DAVIT_FRONT=SOFT_NOFILE:IGNORED_SIGNALS (hexadecimal); the launcher restores it before it does anything.
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "launcher/roles.h"
+#include "sys/small_file.h"
+
+namespace davit {
+namespace {
+
+int complain(std::string_view text) {
+  Text<PATH_MAX + 200> line;
+  line.add("FATAL:   ").add(text).add("\n");
+  write_all(2, line.view());
+  return kFatalStatus;
+}
+
+uint64_t ignored_signals() {
+  uint64_t mask = 0;
+  for (int signal = 1; signal < 64; signal++) {
+    struct sigaction action;
+    if (sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN) mask |= 1ull << signal;
+  }
+  return mask;
+}
+
+// The bundle lies in dist/ beside the directory of this program, or one above (build/Release).
+bool find_bundle(Text<PATH_MAX>* out) {
+  char self[PATH_MAX];
+  ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+  if (n <= 0) return false;
+  self[n] = 0;
+  for (int up = 0; up < 3; up++) {
+    char* slash = strrchr(self, '/');
+    if (!slash) return false;
+    *slash = 0;
+    out->clear();
+    out->add(self).add("/dist/davit.cjs");
+    if (access(out->c_str(), R_OK) == 0) return true;
+  }
+  return false;
+}
+
+bool find_node(Text<PATH_MAX>* out) {
+  const char* chosen = getenv("DAVIT_NODE");
+  if (chosen && *chosen) {
+    out->add(chosen);
+    return true;
+  }
+  const char* path = getenv("PATH");
+  if (!path || !*path) path = "/usr/local/bin:/usr/bin:/bin";
+  while (*path) {
+    size_t n = strcspn(path, ":");
+    out->clear();
+    out->add(n ? std::string_view(path, n) : ".").add("/node");
+    struct stat st;
+    if (stat(out->c_str(), &st) == 0 && S_ISREG(st.st_mode) && access(out->c_str(), X_OK) == 0) return true;
+    path += n + (path[n] == ':');
+  }
+  return false;
+}
+
+}  // namespace
+
+int front_door(int argc, char** argv) {
+  Text<PATH_MAX> bundle, node;
+  if (!find_bundle(&bundle)) return complain("davit is not built: no dist/davit.cjs beside this program\n         hint: run \"npm ci && npm run build\" in the davit directory");
+  if (!find_node(&node)) return complain("no \"node\" on PATH\n         hint: install Node.js 20.17 or newer, or set DAVIT_NODE to its path");
+  struct rlimit files = {};
+  getrlimit(RLIMIT_NOFILE, &files);
+  Text<80> front;
+  front.add_number(static_cast<int64_t>(files.rlim_cur)).add(":").add_number(static_cast<int64_t>(ignored_signals()));
+  setenv("DAVIT_FRONT", front.c_str(), 1);
+  const char** words = static_cast<const char**>(calloc(static_cast<size_t>(argc) + 3, sizeof *words));
+  if (!words) return complain("out of memory");
+  size_t n = 0;
+  words[n++] = node.c_str();
+  words[n++] = bundle.c_str();
+  // The launch line of a SIF is "#!/usr/bin/env run-singularity": `./image.sif args` is `run image.sif args`.
+  const char* base = argc ? strrchr(argv[0], '/') : nullptr;
+  base = base ? base + 1 : argc ? argv[0] : "";
+  if (!strcmp(base, "run-singularity")) words[n++] = "run";
+  for (int i = 1; i < argc; i++) words[n++] = argv[i];
+  execv(node.c_str(), const_cast<char* const*>(words));
+  Text<PATH_MAX + 100> message;
+  message.add("execute \"").add(node.view()).add("\": ").add(errno_name(errno));
+  return complain(message.view());
+}
+
+}  // namespace davit

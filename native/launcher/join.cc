@@ -1,0 +1,115 @@
+// exec, run, shell and test on instance://NAME: into the namespaces of the instance's init, then a child there.
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/nsfs.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "executor/executor.h"
+#include "launcher/roles.h"
+#include "state/instance_dir.h"
+#include "state/record.h"
+#include "steps/steps.h"
+#include "sys/process.h"
+#include "sys/small_file.h"
+#include "sys/syscalls.h"
+
+namespace davit {
+namespace {
+
+int report_failure(const Context& ctx) {
+  if (ctx.plan.output.report_fd > 2) {
+    Report report;
+    report.failure = &ctx.failure;
+    send_report(ctx.plan, report);
+  } else {
+    say_failure(ctx.plan, ctx.failure);
+  }
+  return kFatalStatus;
+}
+
+bool missing(Context& ctx) {
+  Text<300> message;
+  message.add("no instance found with name ").add(ctx.plan.join.name);
+  return ctx.fail(0, message.view());
+}
+
+// The record of a live instance of this boot, and a pidfd of its init.
+bool find_instance(Context& ctx, JoinRecord* record, Fd* init) {
+  const Join& join = ctx.plan.join;
+  Fd state(open(join.state_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!valid_instance_name(join.name) || !state.valid() || !instance_locked(state.get(), join.name)) return missing(ctx);
+  Text<400> path;
+  path.add("instances/").add(join.name).add("/").add(kRecordName);
+  std::string_view bytes;
+  int error = read_file(state.get(), path.c_str(), false, 1 << 20, ctx.arena, &bytes);
+  if (error) return error == ENOENT ? missing(ctx) : ctx.fail(error, "read the instance record");
+  if (!decode_record(bytes, record)) return ctx.fail(0, "the instance record is damaged or of another version of davit");
+  if (record->boot_id != boot_id().view()) return missing(ctx);
+  *init = open_process(static_cast<pid_t>(record->pid), record->pid_start_time);
+  return init->valid() || missing(ctx);
+}
+
+Fd open_namespace(uint32_t pid, const char* name) {
+  Text<60> path;
+  path.add("/proc/").add_number(pid).add("/ns/").add(name);
+  return Fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+}
+
+// user_namespaces(7): the mounts belong to one user namespace and the payload may live in a second one below it; the
+// owner has to be entered first, the payload's own last.
+bool enter(Context& ctx, const JoinRecord& record, const Fd& init) {
+  Fd inner;
+  if (record.user_namespace) {
+    Fd mounts = open_namespace(record.pid, "mnt");
+    inner = open_namespace(record.pid, "user");
+    if (!mounts.valid() || !inner.valid()) return ctx.fail(errno, "open the namespaces of the instance");
+    Fd owner(ioctl(mounts.get(), NS_GET_USERNS));
+    if (!owner.valid()) return ctx.fail(errno, "find the user namespace of the instance");
+    struct stat a, b;
+    if (fstat(owner.get(), &a) == 0 && fstat(inner.get(), &b) == 0 && a.st_ino == b.st_ino) inner.reset();
+    if (setns(owner.get(), CLONE_NEWUSER) != 0) return ctx.fail(errno, "enter the user namespace of the instance");
+  }
+  if (setns(init.get(), static_cast<int>(record.namespaces & ~static_cast<uint64_t>(CLONE_NEWUSER))) != 0)
+    return ctx.fail(errno, "enter the namespaces of the instance");
+  if (inner.valid() && setns(inner.get(), CLONE_NEWUSER) != 0)
+    return ctx.fail(errno, "enter the inner user namespace of the instance");
+  return true;
+}
+
+[[noreturn]] void become_joined(Context& ctx, const JoinRecord& record, const sigset_t& mask, int report) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+  sigprocmask(SIG_SETMASK, &mask, nullptr);
+  ctx.plan.output.report_fd > 2 ? close(ctx.plan.output.report_fd) : 0;
+  Privileges privileges = {record.no_new_privs, record.drop_all_capabilities, 0};
+  bool ready = steps::privileges(ctx, privileges) && run_steps(ctx);
+  if (ready && run_program(ctx, environ, ctx.plan.join.name) == ProgramEnd::Exited) _exit(ctx.failure.exit_status);
+  write_all(report, {reinterpret_cast<const char*>(&ctx.failure), sizeof ctx.failure});
+  _exit(kFatalStatus);
+}
+
+}  // namespace
+
+int run_join(Context& ctx) {
+  JoinRecord record;
+  Fd init;
+  if (!find_instance(ctx, &record, &init) || !enter(ctx, record, init)) return report_failure(ctx);
+  int report[2];
+  if (pipe2(report, O_CLOEXEC) != 0) return ctx.fail(errno, "make a pipe"), report_failure(ctx);
+  sigset_t mask;
+  block_forwarded_signals(&mask);
+  int pidfd = -1;
+  pid_t child = sys::clone3_fork(0, &pidfd, SIGCHLD);
+  if (child == 0) become_joined(ctx, record, mask, report[1]);
+  if (child < 0) return ctx.fail(errno, "fork inside the instance"), report_failure(ctx);
+  close(report[1]);
+  Failure failure;
+  bool failed = retry([&] { return read(report[0], &failure, sizeof failure); }) == static_cast<ssize_t>(sizeof failure);
+  int status = wait_and_forward(child, pidfd, -1, mask);
+  if (failed) return ctx.failure = failure, report_failure(ctx);
+  end_like(status);
+}
+
+}  // namespace davit

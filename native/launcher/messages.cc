@@ -1,0 +1,82 @@
+#include "launcher/messages.h"
+
+#include "davit_fields.h"
+#include "sys/small_file.h"
+#include "wire/wire.h"
+
+namespace davit {
+namespace {
+
+// Apptainer pads the level to 8 columns and writes the text from the tenth on.
+const char* prefix_of(Level level) {
+  switch (level) {
+    case kFatal: return "FATAL:   ";
+    case kError: return "ERROR:   ";
+    case kWarning: return "WARNING: ";
+    case kInfo: return "INFO:    ";
+    case kVerbose: return "VERBOSE: ";
+    default: return "DEBUG:   ";
+  }
+}
+
+const char* color_of(Level level) {
+  if (level <= kError) return "\x1b[31m";
+  if (level == kWarning) return "\x1b[33m";
+  return "\x1b[34m";
+}
+
+}  // namespace
+
+void say(const Output& output, Level level, std::string_view text) {
+  if (level > output.message_level && level != kFatal) return;
+  Text<2000> line;
+  if (output.color) line.add(color_of(level));
+  line.add(prefix_of(level));
+  if (output.color) line.add("\x1b[0m");
+  line.add(text).add("\n");
+  write_all(2, line.view());
+}
+
+Text<800> failure_text(const Failure& failure) {
+  Text<800> text;
+  text.add(failure.message.view());
+  if (failure.error && !failure.worded)
+    text.add(": ").add(errno_name(failure.error)).add(" (").add(errno_text(failure.error)).add(")");
+  return text;
+}
+
+void say_failure(const LaunchPlan& plan, const Failure& failure) {
+  Text<2000> text;
+  if (failure.step) text.add("container creation failed: ");
+  text.add(failure_text(failure).view());
+  if (failure.step && failure.step <= plan.steps.size) {
+    text.add("\n         step ").add_number(failure.step).add(" of ").add_number(static_cast<int64_t>(plan.steps.size));
+    text.add(", ").add(step_name(plan.steps.data[failure.step - 1].kind));
+  }
+  if (failure.hint.size()) text.add("\n         hint: ").add(failure.hint.view());
+  say(plan.output, kFatal, text.view());
+}
+
+void send_report(const LaunchPlan& plan, const Report& report) {
+  if (plan.output.report_fd <= 2) return;
+  namespace f = fields::LaunchReport;
+  char buffer[8192];
+  wire::Writer w(buffer, sizeof buffer);
+  w.number(f::ok, report.ok);
+  w.number(f::pid, report.pid);
+  w.number(f::keeper_pid, report.keeper_pid);
+  w.number(f::early_exit, report.early_exit);
+  w.number(f::exit_status, static_cast<uint64_t>(static_cast<int64_t>(report.exit_status)));
+  if (const Failure* failure = report.failure) {
+    w.number(f::step, failure->step);
+    if (failure->step && failure->step <= plan.steps.size)
+      w.text(f::step_name, step_name(plan.steps.data[failure->step - 1].kind));
+    w.number(f::errno_value, static_cast<uint64_t>(failure->error));
+    w.text(f::message, failure_text(*failure).view());
+    w.text(f::hint, failure->hint.view());
+  }
+  if (!report.output_tail.empty()) w.text(f::output_tail, report.output_tail);
+  write_all(plan.output.report_fd, w.view());
+}
+
+}  // namespace davit

@@ -1,0 +1,27 @@
+// What the launcher says: on the terminal in Apptainer's form, or as one LaunchReport to the program that started it.
+#pragma once
+#include "steps/context.h"
+
+namespace davit {
+
+enum Level : int { kFatal = -4, kError = -3, kWarning = -2, kInfo = 1, kVerbose = 4, kDebug = 5 };
+
+// One line on stderr, when the plan's message level lets it through.
+void say(const Output& output, Level level, std::string_view text);
+// The failure of a launch: what, which step of how many, and the hint.
+void say_failure(const LaunchPlan& plan, const Failure& failure);
+
+struct Report {
+  bool ok = false;
+  const Failure* failure = nullptr;
+  uint32_t pid = 0, keeper_pid = 0;
+  bool early_exit = false;
+  int32_t exit_status = 0;
+  std::string_view output_tail;
+};
+// Writes the report to Output.report_fd; without one does nothing.
+void send_report(const LaunchPlan& plan, const Report& report);
+// The text of a failure as say_failure words it, without prefix, step and hint.
+Text<800> failure_text(const Failure& failure);
+
+}  // namespace davit

@@ -1,0 +1,62 @@
+// The roles of the one static executable, a file each.
+#pragma once
+#include <signal.h>
+#include <sys/types.h>
+
+#include "launcher/messages.h"
+#include "steps/context.h"
+#include "sys/fd.h"
+
+extern char** environ;
+
+namespace davit {
+
+constexpr int kFatalStatus = 255;  // what a failed launch exits with
+
+// front_door.cc: finds Node and executes dist/davit.cjs. Returns the exit status when that is impossible.
+int front_door(int argc, char** argv);
+
+// foreground.cc: modes IN_PLACE and CHILD.
+int run_in_place(Context& ctx);
+int run_child(Context& ctx);
+
+// join.cc
+int run_join(Context& ctx);
+
+// starter.cc, keeper.cc, init.cc: mode INSTANCE.
+int start_instance(Context& ctx);
+
+// server.cc: a process that waits for the FUSE channel on a socket and then becomes the FUSE server of the plan's
+// mountFuse step. `detached`: it is nobody's child (double fork). Sets ctx.server_channel; 0 or the pid in *pid.
+bool spawn_server(Context& ctx, bool detached, pid_t* pid);
+
+// init.cc: process 1. Runs the steps, starts the program, reaps and forwards until it ends. Never returns.
+struct InitPlan {
+  int report = -1;         // Failure is written here; closed by exec
+  int events = -1;         // the program's end is written here, as InitEvent
+  int go = -1;             // read one byte before mapping ids (helpers map them from outside); -1: do not wait
+  int parent_alive = -1;   // read end of a pipe that the parent holds open
+  bool instance = false;   // stays when the program ends
+  sigset_t program_mask;   // signal mask of the program
+  const char* instance_name = "";
+};
+[[noreturn]] void run_init(Context& ctx, const InitPlan& init);
+
+struct InitEvent {
+  enum Kind : uint32_t { Started = 1, Ended = 2 } kind;
+  uint32_t pid;         // as process 1 sees it
+  int32_t wait_status;  // Ended: as waitpid(2) encodes it
+  int64_t at_ms;
+};
+
+// foreground.cc: waits for `child`, forwarding signals sent to this process; ends as the child's status says.
+// Signals that the terminal sends to the whole group are not forwarded twice.
+int wait_and_forward(pid_t child, int pidfd, int events, const sigset_t& old_mask);
+// Blocks the signals that wait_and_forward forwards, before the child is made.
+void block_forwarded_signals(sigset_t* old_mask);
+// code, or 128 + signal
+int status_code(int wait_status);
+// Ends this process as `wait_status` says: killed by the same signal where that is possible.
+[[noreturn]] void end_like(int wait_status);
+
+}  // namespace davit
