@@ -23,8 +23,8 @@ const PREFIX_WIDTH = 8;
 /** text/tabwriter as Apptainer uses it: cells as wide as their content, then this many blanks. */
 const TABLE_PADDING = 4;
 
-/** Writes all of `text` to a descriptor. */
-export type Writer = (fd: number, text: string) => void;
+/** Writes all of a text to a descriptor. */
+export type Writer = (fd: number, text: string | Uint8Array) => void;
 
 export class Terminal {
   level: number = LEVEL.info;
@@ -32,9 +32,9 @@ export class Terminal {
 
   constructor(private readonly write: Writer = writeAll) {}
 
-  /** Text for standard output, exactly as it is. */
-  out(text: string): void {
-    if (text !== '') this.write(1, text);
+  /** Text or bytes for standard output, exactly as they are. */
+  out(text: string | Uint8Array): void {
+    if (text.length > 0) this.write(1, text);
   }
 
   /** Text for standard error without a level, such as a usage error or a log line. */
@@ -123,8 +123,8 @@ export function isTerminal(fd: number): boolean {
 const RETRY_MS = 5;
 
 /** Writes everything, also to a pipe that somebody made non-blocking. A reader that has gone is nobody's error. */
-function writeAll(fd: number, text: string): void {
-  const bytes = Buffer.from(text, 'utf8');
+function writeAll(fd: number, text: string | Uint8Array): void {
+  const bytes = typeof text === 'string' ? Buffer.from(text, 'utf8') : text;
   let written = 0;
   while (written < bytes.length) {
     try {

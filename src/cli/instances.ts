@@ -1,0 +1,36 @@
+/** What the instance commands share: whose instances, and where they lie. */
+import { lstatSync } from 'node:fs';
+import { RuntimeError } from '../errors';
+import { native } from '../native';
+import { InstanceStore } from '../runtime/instance/store';
+import { uidOfUser } from '../runtime/instance/users';
+import { defaultStateDirectory, stateDirectory } from '../runtime/state-directory';
+import type { CommandContext } from './command';
+
+export interface Instances {
+  store: InstanceStore;
+  /** Set when they belong to another user than the caller. */
+  foreignUid?: number;
+}
+
+/**
+ * The caller's instances; with `--user`, which only root may give, that user's.
+ * @throws RuntimeError OPTION
+ */
+export async function openInstances({ name, options, env }: CommandContext): Promise<Instances> {
+  const uid = process.getuid?.() ?? 0;
+  const user = options.text('user');
+  if (user === undefined) return { store: new InstanceStore(stateDirectory(uid, env), native(), { uid }) };
+  const verb = name.slice(name.lastIndexOf(' ') + 1);
+  if (uid !== 0) throw new RuntimeError('OPTION', `Only root user can ${verb} user's instances`);
+  const foreignUid = await uidOfUser(user);
+  if (foreignUid === uid) return { store: new InstanceStore(stateDirectory(uid, env), native(), { uid }) };
+  const store = new InstanceStore(foreignStateDirectory(foreignUid, env), native(), { uid: foreignUid, foreign: true });
+  return { store, foreignUid };
+}
+
+/** Root's own DAVIT_STATE_DIR says where that user's instances are only when it is that user's. */
+function foreignStateDirectory(uid: number, env: CommandContext['env']): string {
+  const given = stateDirectory(uid, env);
+  return lstatSync(given, { throwIfNoEntry: false })?.uid === uid ? given : defaultStateDirectory(uid);
+}

@@ -1,0 +1,106 @@
+/** The commands that launch: exec, run, shell, test, instance start, instance run. They differ in a few words only. */
+import { RuntimeError } from '../errors';
+import { launcherPath, native } from '../native';
+import { checkInstanceName } from '../runtime/instance/names';
+import type { InstanceRecord } from '../runtime/instance/record';
+import { InstanceStore } from '../runtime/instance/store';
+import { readCaller } from '../runtime/launch/caller';
+import { type CompiledPlan, compileImageLaunch, compileJoin } from '../runtime/launch/compile';
+import type { Action, Caller } from '../runtime/launch/options';
+import { stateDirectory } from '../runtime/state-directory';
+import type { CommandContext } from './command';
+import { flagsOf } from './flags';
+import { prepareImage } from './launch-image';
+import { dropWithoutEffect, launchOptions, refuseUnsupported, settleNetwork } from './launch-options';
+import { planJson, planText } from './plan-text';
+
+const INSTANCE_URI = 'instance://';
+
+/**
+ * Launches; the launcher takes the place of this process.
+ * @returns only for `--dry-run`: 0
+ * @throws RuntimeError
+ */
+export async function launch(action: Action, context: CommandContext, isRun = false): Promise<number> {
+  const { args, options, terminal } = context;
+  const target = args[0] as string;
+  const joins = target.startsWith(INSTANCE_URI);
+  if (joins && action === 'start') {
+    throw new RuntimeError('OPTION', 'While setting image/instance: starting an instance from another is not allowed');
+  }
+  if (action === 'shell' && args.length > 1) terminal.warning('Parameters to shell command are ignored');
+  if (options.flag('json') && !options.has('dryRun')) throw new RuntimeError('OPTION', '--json needs --dry-run');
+
+  const flags = flagsOf(context.name);
+  if (joins) dropWithoutEffect(options, flags, terminal);
+  refuseUnsupported(options, flags);
+  const caller = readCaller(context.env);
+  const plan = joins
+    ? joinPlan(action, target.slice(INSTANCE_URI.length), caller, context)
+    : await imagePlan(action, caller, context, isRun);
+
+  for (const { level, text } of plan.warnings) terminal.message(level, text);
+  if (options.has('dryRun')) return printPlan(plan, context);
+  return native().execLauncher(launcherPath(), plan.bytes());
+}
+
+async function imagePlan(
+  action: Action,
+  caller: Caller,
+  context: CommandContext,
+  isRun: boolean,
+): Promise<CompiledPlan> {
+  const { args, options, terminal } = context;
+  settleNetwork(options, caller.uid === 0, terminal);
+  const request = { action, options: launchOptions(options), caller, output: outputOf(context) };
+  const image = await prepareImage(args[0] as string, request.options, caller, terminal);
+  if (action !== 'start') return compileImageLaunch({ ...request, image, ...payload(action, args) });
+  const instanceName = args[1] as string;
+  checkInstanceName(instanceName);
+  return compileImageLaunch({ ...request, image, instanceName, isRun, args: args.slice(2) });
+}
+
+function joinPlan(action: Action, name: string, caller: Caller, context: CommandContext): CompiledPlan {
+  const { options, args, env } = context;
+  const instance = findInstance(name, new InstanceStore(stateDirectory(caller.uid, env), native(), { uid: caller.uid }));
+  return compileJoin({
+    action,
+    instance,
+    options: launchOptions(options),
+    caller,
+    output: outputOf(context),
+    ...payload(action, args),
+  });
+}
+
+/** @throws RuntimeError INSTANCE_MISSING, or STATE when its record is damaged */
+export function findInstance(name: string, store: InstanceStore): InstanceRecord {
+  const found = store.find(name);
+  if (found?.state === 'alive') return found.record;
+  if (found?.state === 'damaged') {
+    throw new RuntimeError('STATE', `While setting image/instance: ${found.problem}`, {
+      path: name,
+      hint: `end it with: davit instance stop ${name}`,
+    });
+  }
+  throw new RuntimeError('INSTANCE_MISSING', `While setting image/instance: no instance found with name ${name}`, {
+    path: name,
+    hint: 'davit instance list shows what is running',
+  });
+}
+
+/** What runs: for exec a command, for run and test arguments, for shell nothing. */
+function payload(action: Action, args: readonly string[]): { args: string[]; command?: string[] } {
+  if (action === 'exec') return { args: [], command: args.slice(1) };
+  return { args: action === 'shell' ? [] : args.slice(1) };
+}
+
+function outputOf({ terminal }: CommandContext): { messageLevel: number; color: boolean } {
+  return { messageLevel: terminal.level, color: terminal.color };
+}
+
+function printPlan(plan: CompiledPlan, { options, terminal }: CommandContext): number {
+  if (options.text('dryRun') === 'json' || options.flag('json')) terminal.json(planJson(plan.plan));
+  else terminal.out(planText(plan.plan));
+  return 0;
+}
