@@ -43,8 +43,6 @@ export interface NativeAddon {
   waitProcessesAsync(processes: ProcessIdentity[], timeoutMs: number): Promise<number[]>;
   /** Creates (0700) and checks the state directory: owner, mode, no link. Returns an error text, or null. */
   ensureStateDir(path: string): { errno: string; message: string } | null;
-  /** Wall and CPU cost of nothing but the call; for bench. */
-  version(): string;
 }
 
 let addon: NativeAddon | undefined;
