@@ -1,7 +1,7 @@
 // npm run lint: biome, tsc and clang-format say what is wrong; npm run format (--write) mends what can be mended.
 // Prints "N passed, N failed" (one per tool) and exits 1 when one has failed. --tidy also runs clang-tidy (slow).
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { codegen } from './codegen.mjs';
@@ -52,13 +52,13 @@ function clangFormat() {
   return ['clang-format-14', 'clang-format'].map(which).find((path) => path && / version 14\./.test(versionOf(path)));
 }
 
-/** C++ files that git knows or would take. */
+/** Every C++ file of ours. */
 function nativeSources() {
-  const result = spawnSync('git', ['ls-files', '-co', '--exclude-standard', '*.cc', '*.h'], {
-    cwd: root,
-    encoding: 'utf8',
+  return ['native', 'test/native', 'examples'].flatMap((directory) => {
+    const path = join(root, directory);
+    const names = existsSync(path) ? readdirSync(path, { recursive: true }) : [];
+    return names.filter((name) => /\.(cc|h)$/.test(name)).map((name) => join(directory, name));
   });
-  return (result.stdout ?? '').split('\n').filter((name) => name !== '' && existsSync(join(root, name)));
 }
 
 function compiledSources() {

@@ -1,6 +1,6 @@
 // The plain user that integration tests run as when the tests are started by root.
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { die, root, run, which } from './lib.mjs';
 
@@ -57,14 +57,8 @@ export function asUser(user, command, args, { env = {}, ...options } = {}) {
 }
 
 function projectParts() {
-  const tracked = spawnSync('git', ['ls-files', '-co', '--exclude-standard'], { cwd: root, encoding: 'utf8' }).stdout;
-  const top = new Set(
-    tracked
-      .split('\n')
-      .filter(Boolean)
-      .map((name) => name.split('/')[0]),
-  );
-  return [...top, 'node_modules', 'dist', 'build/Release', 'build/generated'];
+  const top = readdirSync(root).filter((name) => !['.git', 'build'].includes(name));
+  return [...top, 'build/Release', 'build/generated'].filter((name) => existsSync(join(root, name)));
 }
 
 function lookUp(name) {
