@@ -20,12 +20,12 @@ if(sources)
   davit_link_rooms(davit)
 endif()
 
-# libsquashfs and the five compressors, from static archives where the machine has them (Debian's are position independent).
+# libsquashfs and its compressors (lzo is read by our own code), from static archives where the machine has them (Debian's are position independent).
 davit_sources(sources native/image)
 if(sources)
   find_package(Threads REQUIRED)
   set(image_libraries)
-  foreach(name squashfs zstd lz4 lzma z lzo2)
+  foreach(name squashfs zstd lz4 lzma z)
     find_library(DAVIT_LIB_${name} NAMES lib${name}.a ${name})
     if(NOT DAVIT_LIB_${name})
       message(FATAL_ERROR "library ${name} not found: node scripts/check-deps.mjs names the package")

@@ -24,7 +24,6 @@ const buildNeeds = [
   { what: 'liblz4', header: 'lz4.h', library: 'lz4', debian: 'liblz4-dev', fedora: 'lz4-devel' },
   { what: 'liblzma', header: 'lzma.h', library: 'lzma', debian: 'liblzma-dev', fedora: 'xz-devel' },
   { what: 'zlib', header: 'zlib.h', library: 'z', debian: 'zlib1g-dev', fedora: 'zlib-devel' },
-  { what: 'liblzo2', header: 'lzo/lzo1x.h', library: 'lzo2', debian: 'liblzo2-dev', fedora: 'lzo-devel' },
 ];
 
 /** What instances of a plain user need at run time; the build works without. */
