@@ -18,6 +18,10 @@ namespace {
 
 constexpr size_t kStackSize = 64 << 10;
 
+// The launcher writes the titles of keeper and init over its arguments.
+constexpr const char* kTitleRoom =
+    "                                                                                                                ";
+
 struct Child {
   const SpawnRequest* request;
   sigset_t mask;
@@ -54,7 +58,7 @@ int run_child(void* argument) {
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
-  const char* argv[] = {"davit", "--plan", "3", nullptr};
+  const char* argv[] = {"davit", "--plan", "3", kTitleRoom, nullptr};
   execve(request.launcher, const_cast<char* const*>(argv), const_cast<char* const*>(request.env));
   fail();
   return 127;
@@ -76,7 +80,7 @@ int exec_launcher(const char* launcher, int plan_fd) {
   // Node keeps its descriptors close-on-exec; only the plan goes along.
   if (plan_fd != kPlanFd && dup2(plan_fd, kPlanFd) < 0) return errno;
   if (plan_fd == kPlanFd && fcntl(kPlanFd, F_SETFD, 0) != 0) return errno;
-  const char* argv[] = {"davit", "--plan", "3", nullptr};
+  const char* argv[] = {"davit", "--plan", "3", kTitleRoom, nullptr};
   execve(launcher, const_cast<char* const*>(argv), environ);
   return errno;
 }

@@ -123,8 +123,7 @@ class Writer {
     if (int code = sqfs_block_processor_begin_file(processor_.get(), &inode->written, nullptr, flags))
       return failure("write", code, node);
     if (inode->in_memory) {
-      if (int code = sqfs_block_processor_append(processor_.get(), inode->memory.data(), inode->memory.size()))
-        return failure("write", code, node);
+      if (auto bad = append(node, inode->memory.data(), inode->memory.size())) return bad;
     } else if (auto bad = copy_content(node)) {
       return bad;
     }
@@ -138,9 +137,14 @@ class Writer {
       size_t got = 0;
       if (auto bad = content_->read(buffer_.data(), buffer_.size(), &got)) return bad;
       if (got == 0) return {};
-      if (int code = sqfs_block_processor_append(processor_.get(), buffer_.data(), got))
-        return failure("write", code, node);
+      if (auto bad = append(node, buffer_.data(), got)) return bad;
     }
+  }
+
+  Outcome append(const Node* node, const void* data, size_t size) {
+    if (size == 0) return {};  // libsquashfs 1.2 crashes when it is given nothing
+    int code = sqfs_block_processor_append(processor_.get(), data, size);
+    return code == 0 ? Outcome{} : failure("write", code, node);
   }
 
   // Children of a directory get numbers one after the other, before the directory itself: its listing holds where they
@@ -239,7 +243,7 @@ class Writer {
   }
 
   int make_directory(Node* node, SqfsInode* out) {
-    size_t links = 2;  // its name and its own "."; every directory below adds its ".."
+    uint32_t links = 2;  // its name and its own "."; every directory below adds its ".."
     if (int code = sqfs_dir_writer_begin(directory_writer_.get(), 0)) return code;
     for (const Node* child : node->children) {
       const Inode& inode = *child->inode;
@@ -251,8 +255,12 @@ class Writer {
     if (int code = sqfs_dir_writer_end(directory_writer_.get())) return code;
     // The root's parent is a number nobody has, as mksquashfs writes it.
     uint32_t parent = node->parent ? node->parent->inode->number : static_cast<uint32_t>(order_.size()) + 1;
-    out->reset(sqfs_dir_writer_create_inode(directory_writer_.get(), links, node->inode->xattr_index, parent));
-    return *out ? 0 : SQFS_ERROR_ALLOC;
+    out->reset(sqfs_dir_writer_create_inode(directory_writer_.get(), 0, node->inode->xattr_index, parent));
+    if (!*out) return SQFS_ERROR_ALLOC;
+    // libsquashfs counts every entry, not directories alone.
+    bool extended = (*out)->base.type == SQFS_INODE_EXT_DIR;
+    (extended ? (*out)->data.dir_ext.nlink : (*out)->data.dir.nlink) = links;
+    return 0;
   }
 
   int write_tables() {

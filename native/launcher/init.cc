@@ -10,6 +10,7 @@
 #include "executor/executor.h"
 #include "launcher/roles.h"
 #include "sys/process.h"
+#include "sys/process_title.h"
 #include "sys/small_file.h"
 #include "sys/syscalls.h"
 
@@ -95,7 +96,8 @@ void forward(State& state, int signal, const siginfo_t& info) {
     if (group) kill(-state.program, SIGCONT);  // a stopped service cannot end
     else kill(-1, SIGCONT);
   }
-  if (waitpid(-1, nullptr, WNOHANG | WNOWAIT) < 0 && errno == ECHILD) _exit(128 + signal);
+  siginfo_t child;
+  if (waitid(P_ALL, 0, &child, WEXITED | WNOHANG | WNOWAIT) < 0 && errno == ECHILD) _exit(128 + signal);
 }
 
 [[noreturn]] void loop(State& state) {
@@ -132,7 +134,7 @@ void run_init(Context& ctx, const InitPlan& init) {
   if (state.own_group) setpgid(program, program);
   state.program = program;
   send_event(state, InitEvent::Started, program, 0);
-  prctl(PR_SET_NAME, "davit-init", 0, 0, 0);
+  set_process_title("davit-init", "davit-init");
   munmap(ctx.arena.base(), ctx.arena.size());
   int kept = fcntl(state.events, F_DUPFD_CLOEXEC, 0);
   if (kept > 0) dup2(kept, 0);

@@ -5,7 +5,6 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 
@@ -13,6 +12,7 @@
 #include "launcher/instance_start.h"
 #include "state/record.h"
 #include "sys/process.h"
+#include "sys/process_title.h"
 #include "sys/small_file.h"
 #include "sys/syscalls.h"
 
@@ -196,7 +196,9 @@ void detach(KeeperPlan& plan) {
   int null = open("/dev/null", O_RDWR | O_CLOEXEC);
   if (plan.input < 0) plan.input = null;
   for (int fd = 0; fd < 3; fd++) dup2(null, fd);
-  prctl(PR_SET_NAME, "davit-keeper", 0, 0, 0);
+  Text<200> title;
+  title.add("davit instance: ").add(plan.instance->name.view());
+  set_process_title("davit-keeper", title.c_str());
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// davit-launcher --plan FD    executes the plan in that descriptor
+// davit-launcher --plan FD [BLANKS]   executes the plan in that descriptor; BLANKS are room for the title
+//                                     that ps shows
 // davit ...                   (any other arguments) is the front door
 #include <errno.h>
 #include <fcntl.h>
@@ -11,6 +12,7 @@
 
 #include "executor/executor.h"
 #include "launcher/roles.h"
+#include "sys/process_title.h"
 #include "sys/small_file.h"
 #include "sys/syscalls.h"
 
@@ -83,7 +85,8 @@ int main(int argc, char** argv) {
   // execve(2) with closed 0, 1 or 2 would let the next open take their place.
   for (int fd = 0; fd < 3; fd++)
     if (fcntl(fd, F_GETFD) < 0 && errno == EBADF) open("/dev/null", O_RDWR);
-  if (argc != 3 || strcmp(argv[1], "--plan") != 0) return davit::front_door(argc, argv);
+  if (argc < 3 || argc > 4 || strcmp(argv[1], "--plan") != 0) return davit::front_door(argc, argv);
+  davit::remember_arguments(argc, argv);
   davit::restore_caller();
   return davit::execute_plan(atoi(argv[2]));
 }

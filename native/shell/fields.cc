@@ -1,0 +1,88 @@
+// Field splitting, POSIX 2.6.5, with the fields then matched against files.
+#include "shell/expand.h"
+#include "shell/state.h"
+
+namespace davit::shell {
+namespace {
+
+enum Separator : uint8_t { kNone, kBlank, kOther };
+
+class Splitter {
+ public:
+  Splitter(Shell& shell, Fields& fields) : shell_(shell), fields_(fields) {
+    for (char c : shell.variables.separators()) {
+      unsigned char u = static_cast<unsigned char>(c);
+      if (u >= 0x80) shell.unsupported("an IFS that is not ASCII");
+      kind_[u] = c == ' ' || c == '\t' || c == '\n' ? kBlank : kOther;
+    }
+  }
+
+  void run(const Cell* begin, const Cell* end) {
+    start_ = begin;
+    const Cell* cell = begin;
+    while (cell < end) {
+      if (*cell & kBreak) {
+        finish(cell++);
+        start_ = cell;
+        continue;
+      }
+      Separator kind = kind_of(*cell);
+      if (kind == kNone) {
+        exists_ = true;
+        cell++;
+      } else {
+        cell = separate(cell, end, kind);
+      }
+    }
+    finish(end);
+  }
+
+ private:
+  Separator kind_of(Cell cell) const {
+    return (cell & (kSplit | kMark)) == kSplit ? kind_[cell & 0xff] : kNone;
+  }
+
+  // At a separator: ends the field and steps over what belongs to the same separation.
+  const Cell* separate(const Cell* cell, const Cell* end, Separator kind) {
+    if (exists_ || kind == kOther) emit(cell);
+    bool other = kind == kOther;
+    bool blank = !other;
+    for (cell++; cell < end; cell++) {
+      Separator next = kind_of(*cell);
+      if (next == kNone || (next == kOther && other)) break;
+      if (next == kOther) {
+        // One separator or two, when it comes from another expansion than the blank before it? Shells disagree.
+        if (blank && (*cell & kRegion)) shell_.unsupported("a separator split over two expansions");
+        other = true;
+      }
+    }
+    start_ = cell;
+    return cell;
+  }
+
+  void finish(const Cell* end) {
+    if (exists_) emit(end);
+  }
+
+  void emit(const Cell* end) {
+    if (shell_.options.noglob || !match_files(shell_, start_, end, fields_)) {
+      fields_.add(text_of(shell_, start_, end));
+    }
+    exists_ = false;
+  }
+
+  Shell& shell_;
+  Fields& fields_;
+  const Cell* start_ = nullptr;
+  bool exists_ = false;
+  Separator kind_[256] = {};
+};
+
+}  // namespace
+
+void split_fields(Shell& shell, const Cells& cells, Fields& fields) {
+  if (cells.empty()) return;
+  Splitter(shell, fields).run(cells.begin(), cells.end());
+}
+
+}  // namespace davit::shell
