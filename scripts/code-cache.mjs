@@ -4,7 +4,11 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { isMain, root } from './lib.mjs';
+import { die, isMain, root } from './lib.mjs';
+
+/** V8 refuses a cache that was made with other flags than those that the launcher starts Node with. */
+const nodeFlags = ['--no-rehash-snapshot'];
+const frontDoor = join(root, 'native/launcher/front_door.cc');
 
 const cli = join(root, 'dist/cli.cjs');
 const cache = join(root, 'dist/cli.cache');
@@ -12,6 +16,9 @@ const cache = join(root, 'dist/cli.cache');
 /** Runs each hot command once; the exit status does not matter, what was compiled does. */
 export function writeCodeCache() {
   if (!existsSync(cli)) return;
+  const source = readFileSync(frontDoor, 'utf8');
+  if (!nodeFlags.every((flag) => source.includes(`"${flag}"`)))
+    die('scripts/code-cache.mjs and native/launcher/front_door.cc disagree on the flags of Node');
   const work = mkdtempSync(join(tmpdir(), 'davit-cache-'));
   try {
     const sandbox = makeSandbox(join(work, 'image'));
@@ -41,7 +48,12 @@ function representativeRuns(image) {
 function runOnce(fresh, work, args) {
   const env = { PATH: process.env.PATH, HOME: work, USER: 'root', DAVIT_STATE_DIR: join(work, 'state') };
   const script = join(root, 'scripts/entry/cache-run.cjs');
-  spawnSync(process.execPath, [script, cli, fresh, ...args], { cwd: work, env, stdio: 'ignore', timeout: 20_000 });
+  spawnSync(process.execPath, [...nodeFlags, script, cli, fresh, ...args], {
+    cwd: work,
+    env,
+    stdio: 'ignore',
+    timeout: 20_000,
+  });
 }
 
 function makeSandbox(directory) {
