@@ -3,7 +3,7 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { isMain, root, run } from './lib.mjs';
+import { die, isMain, root, run } from './lib.mjs';
 
 const dist = join(root, 'dist');
 
@@ -49,13 +49,21 @@ export async function bundle() {
 
   mkdirSync(dist, { recursive: true });
   rmSync(join(dist, 'cli.cache'), { force: true });
-  await Promise.all([
+  await allOrDie([
     one('src/cli/main.ts', 'cli.cjs'),
     one('src/index.ts', 'index.cjs'),
     one('scripts/entry/davit.cjs', 'davit.cjs'),
     bundleWorkers(esbuild, options),
   ]);
   if (existsSync(join(root, 'src/index.ts'))) declarations();
+}
+
+/** esbuild has said what is wrong; its own stack trace adds nothing. */
+async function allOrDie(bundles) {
+  const failed = (await Promise.allSettled(bundles)).filter(({ status }) => status === 'rejected');
+  const unexpected = failed.find(({ reason }) => !Array.isArray(reason.errors));
+  if (unexpected) throw unexpected.reason;
+  if (failed.length > 0) die('the bundles of src/ were not built', 'see the messages of esbuild above');
 }
 
 async function bundleWorkers(esbuild, options) {
