@@ -52,12 +52,11 @@ async function imagePlan(
 ): Promise<CompiledPlan> {
   const { args, options, terminal } = context;
   settleNetwork(options, caller.uid === 0, terminal);
+  if (action === 'start') checkInstanceName(args[1] as string);
   const request = { action, options: launchOptions(options), caller, output: outputOf(context) };
   const image = await prepareImage(args[0] as string, request.options, caller, terminal);
   if (action !== 'start') return compileImageLaunch({ ...request, image, ...payload(action, args) });
-  const instanceName = args[1] as string;
-  checkInstanceName(instanceName);
-  return compileImageLaunch({ ...request, image, instanceName, isRun, args: args.slice(2) });
+  return compileImageLaunch({ ...request, image, instanceName: args[1] as string, isRun, args: args.slice(2) });
 }
 
 function joinPlan(action: Action, name: string, caller: Caller, context: CommandContext): CompiledPlan {

@@ -5,7 +5,7 @@
 import { readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import type { NativeAddon } from '../../native';
-import { type InstanceRecord, RECORD_FORMAT } from './record';
+import { EMPTY_RECORD, type InstanceRecord, RECORD_FORMAT } from './record';
 
 /**
  * What is needed to stop the instance: its init, its keeper, their start times.
@@ -31,13 +31,7 @@ export function recoverRecord(
 
 /** A record of nothing but what recoverRecord() found; enough for stopInstances(). */
 export function minimalRecord(found: NonNullable<ReturnType<typeof recoverRecord>>, bootId: string): InstanceRecord {
-  const empty = {
-    format: RECORD_FORMAT, davitVersion: '', uid: 0, user: '', image: '(damaged record)', imageDev: 0, imageIno: 0, driver: '', home: '',
-    userNamespace: false, fakeroot: false, noNewPrivs: false, dropAllCapabilities: false, bindList: '', imageName: '',
-    app: '', writableTmpfs: false, ip: '', command: [], isRun: false, startedAtMs: 0, namespaces: 0, logOut: '', logErr: '',
-    serverPid: 0, exited: false, exitStatus: 0, exitedAtMs: 0, programPid: 0,
-  };
-  return { ...empty, ...found, bootId };
+  return { ...EMPTY_RECORD, format: RECORD_FORMAT, image: '(damaged record)', ...found, bootId };
 }
 
 function holdersOf(path: string): number[] {

@@ -45,6 +45,45 @@ export interface InstanceRecord {
   programPid: number;
 }
 
+/** A record that says nothing. */
+export const EMPTY_RECORD: InstanceRecord = {
+  format: 0,
+  davitVersion: '',
+  name: '',
+  uid: 0,
+  user: '',
+  image: '',
+  imageDev: 0,
+  imageIno: 0,
+  driver: '',
+  home: '',
+  userNamespace: false,
+  fakeroot: false,
+  noNewPrivs: false,
+  dropAllCapabilities: false,
+  bindList: '',
+  imageName: '',
+  app: '',
+  writableTmpfs: false,
+  ip: '',
+  command: [],
+  isRun: false,
+  pid: 0,
+  pidStartTime: 0,
+  keeperPid: 0,
+  keeperStartTime: 0,
+  bootId: '',
+  startedAtMs: 0,
+  namespaces: 0,
+  logOut: '',
+  logErr: '',
+  serverPid: 0,
+  exited: false,
+  exitStatus: 0,
+  exitedAtMs: 0,
+  programPid: 0,
+};
+
 /**
  * Reads a record and checks it.
  * @param name the instance it must belong to
@@ -57,7 +96,7 @@ export function decodeRecord(bytes: Uint8Array, name: string): InstanceRecord {
   if (bytes.length === 0) throw damaged('empty');
   let record: InstanceRecord;
   try {
-    record = davit.InstanceRecord.decode(bytes) as InstanceRecord;
+    record = plain(davit.InstanceRecord.decode(bytes));
   } catch (cause) {
     throw new RuntimeError('STATE', `record of instance ${name}: cut off or overwritten`, { path: name, cause });
   }
@@ -67,6 +106,15 @@ export function decodeRecord(bytes: Uint8Array, name: string): InstanceRecord {
   const problem = findProblem(record, name);
   if (problem) throw damaged(problem);
   return record;
+}
+
+/** Own members only, and 64-bit fields as numbers: where the package `long` is installed they come as objects. */
+function plain(decoded: davit.InstanceRecord): InstanceRecord {
+  const entries = Object.entries(EMPTY_RECORD).map(([key, empty]) => {
+    const value = decoded[key as keyof InstanceRecord];
+    return [key, typeof empty === 'number' ? Number(value) : value];
+  });
+  return Object.fromEntries(entries) as InstanceRecord;
 }
 
 /** What a complete record must hold; a record that was cut between two fields decodes without an error. */
