@@ -33,7 +33,9 @@ void warn(const Context& ctx, std::string_view text) {
   write_all(2, line.view());
 }
 
-bool enter_directory(Context& ctx, const WorkingDirectory& cwd) {
+// *taken: the directory as the plan writes it, which becomes PWD; "" when none was changed to.
+bool enter_directory(Context& ctx, const WorkingDirectory& cwd, const char** taken) {
+  *taken = cwd.path;
   if (!*cwd.path || chdir(cwd.path) == 0) return true;
   int error = errno;
   Text<600> message;
@@ -48,8 +50,10 @@ bool enter_directory(Context& ctx, const WorkingDirectory& cwd) {
     message.add("Error changing the container working directory. Using '").add(fallback).add("' instead: chdir ");
     message.add(cwd.path).add(": ").add(words(error).view());
     warn(ctx, message.view());
+    *taken = fallback;
     return true;
   }
+  *taken = "";
   return true;
 }
 
@@ -141,12 +145,13 @@ ProgramEnd by_image_shell(Context& ctx, const ShellResult& refused, const Script
 
 ProgramEnd run_program(Context& ctx, const char* const* host_environment, const char* instance_name) {
   const Program& program = ctx.plan.program;
-  if (!enter_directory(ctx, program.working_directory)) return ProgramEnd::Failed;
+  const char* directory;
+  if (!enter_directory(ctx, program.working_directory, &directory)) return ProgramEnd::Failed;
   if (program.set_umask) umask(program.umask);
-  char cwd[PATH_MAX];
-  if (!getcwd(cwd, sizeof cwd)) strcpy(cwd, "/");
+  char cwd[PATH_MAX] = "/";
+  if (!*directory) directory = getcwd(cwd, sizeof cwd) ? cwd : "/";
   ScriptEnvironment environment;
-  if (!make_environment(ctx.arena, program.environment, host_environment, instance_name, cwd, &environment))
+  if (!make_environment(ctx.arena, program.environment, host_environment, instance_name, directory, &environment))
     return ctx.fail(E2BIG, "build the environment"), ProgramEnd::Failed;
   sys::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
   ShellInput input{};

@@ -5,11 +5,10 @@
 namespace davit::shell {
 namespace {
 
-// A tilde prefix at `at` in unquoted literal text: adds $HOME and returns the size of the prefix, else 0.
+// A tilde at `at` in unquoted literal text: adds $HOME and returns 1, or returns 0 when it stays a tilde.
 // `last`: nothing follows the text in its word; a prefix must be followed by the word's end, a slash, or in an
 // assignment a colon, none of them quoted.
 size_t expand_tilde(const Expansion& to, std::string_view text, size_t at, bool last) {
-  if (text[at] != '~') return 0;
   size_t end = at + 1;
   bool colon_ends = to.purpose == Purpose::Assignment;
   while (end < text.size() && text[end] != '/' && !(colon_ends && text[end] == ':')) end++;
@@ -30,17 +29,11 @@ void expand_literal(const Expansion& to, const Part& part, bool tilde) {
   if (part.text.find('~') == std::string_view::npos) return add_text(to.cells, part.text, flags);
   size_t from = 0;
   for (size_t i = 0; i < part.text.size(); i++) {
-    bool start = tilde && i == 0;
-    if (to.purpose == Purpose::Assignment && i && part.text[i - 1] == ':') start = true;
-    if (!start) continue;
-    size_t prefix = 0;
-    // What precedes goes first, as the prefix adds to the same cells.
-    if (part.text[i] == '~') {
-      add_text(to.cells, part.text.substr(from, i - from), flags);
-      from = i;
-      prefix = expand_tilde(to, part.text, i, !part.next);
-    }
-    from += prefix;
+    if (part.text[i] != '~') continue;
+    bool after_colon = to.purpose == Purpose::Assignment && i && part.text[i - 1] == ':';
+    if (!(tilde && i == 0) && !after_colon) continue;
+    add_text(to.cells, part.text.substr(from, i - from), flags);
+    from = i + expand_tilde(to, part.text, i, !part.next);
   }
   add_text(to.cells, part.text.substr(from), flags);
 }
@@ -105,7 +98,7 @@ std::string_view expand_string(Shell& shell, const Word* word, Purpose purpose) 
   if (word->plain || !word->parts) return word->text();
   if (const Part* part = lone_variable(word)) {
     const Variable* variable = shell.variables.find(part->text);
-    if (variable && variable->set) return variable->text();
+    if (variable && variable->set && !variable->disputed) return variable->text();
   }
   Cells cells(shell.memory);
   expand_parts({shell, cells, purpose}, word->parts, true);

@@ -42,19 +42,21 @@ class Splitter {
     return (cell & (kSplit | kMark)) == kSplit ? kind_[cell & 0xff] : kNone;
   }
 
-  // At a separator: ends the field and steps over what belongs to the same separation.
+  // At a separator: ends the field and steps over what belongs to the same separation: blanks, and one other
+  // separator among them.
   const Cell* separate(const Cell* cell, const Cell* end, Separator kind) {
-    if (exists_ || kind == kOther) emit(cell);
+    if (kind == kBlank && !exists_) return start_ = cell + 1;
+    emit(cell);
     bool other = kind == kOther;
-    bool blank = !other;
+    bool crossed = false;
     for (cell++; cell < end; cell++) {
       Separator next = kind_of(*cell);
       if (next == kNone || (next == kOther && other)) break;
-      if (next == kOther) {
-        // One separator or two, when it comes from another expansion than the blank before it? Shells disagree.
-        if (blank && (*cell & kRegion)) shell_.unsupported("a separator split over two expansions");
-        other = true;
-      }
+      crossed |= (*cell & kRegion) != 0;
+      if (next == kBlank) continue;
+      // One separation or two, when the blank came from one expansion and this from the next? Shells disagree.
+      if (crossed) shell_.unsupported("an IFS separation split over two expansions");
+      other = true;
     }
     start_ = cell;
     return cell;

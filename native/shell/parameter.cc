@@ -17,7 +17,7 @@ struct Value {
 bool is_kept_by_shells(std::string_view name) {
   static constexpr std::string_view kNames[] = {"LINENO", "PPID",    "UID",     "EUID",     "GID",    "GROUPS",
                                                 "RANDOM", "SECONDS", "SRANDOM", "HOSTNAME", "OSTYPE", "HOSTTYPE",
-                                                "MACHTYPE", "SHLVL", "_", "DIRSTACK", "EPOCHSECONDS", "PIPESTATUS"};
+                                                "MACHTYPE", "SHLVL", "_",       "DIRSTACK", "EPOCHSECONDS", "PIPESTATUS"};
   for (std::string_view known : kNames) {
     if (known == name) return true;
   }
@@ -37,9 +37,8 @@ Value look_up(Shell& shell, std::string_view name) {
   if (c == '#') return {true, decimal(shell, static_cast<int64_t>(shell.positional.count))};
   if (c == '?') return {true, decimal(shell, shell.status)};
   if (c >= '0' && c <= '9') return positional(shell, name);
-  // $_ is the last argument in some shells, whatever the environment says.
-  if (name == "LINENO" || name == "_" || name == "PPID") shell.unsupported("a variable that shells set differently");
   const Variable* variable = shell.variables.find(name);
+  if (variable && variable->disputed) shell.unsupported("a variable that every shell sets differently");
   if (variable && variable->set) return {true, variable->text()};
   if (is_kept_by_shells(name)) shell.unsupported("a variable that only some shells set");
   return {};

@@ -54,6 +54,7 @@ Variable* Variables::obtain(std::string_view name) {
   memcpy(copy, name.data(), name.size());
   variable->name = copy;
   variable->name_size = static_cast<uint32_t>(name.size());
+  variable->disputed = name == "LINENO" || name == "PPID" || name == "_";
   Variable** bucket = &table_[hash(name) & (table_size_ - 1)];
   variable->chain = *bucket;
   *bucket = variable;

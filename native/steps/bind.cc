@@ -1,6 +1,8 @@
 // Binds: a detached clone of the source is made first, for all of them, then attached inside the new root.
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "davit_fields.h"
@@ -33,6 +35,32 @@ bool is_directory(int fd) {
   return fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+// mkdir -p: parents 0755, the last one `mode`. What exists already is left as it is. 0 or an errno.
+int make_directories(const char* path, mode_t mode) {
+  char part[PATH_MAX];
+  size_t length = strlen(path);
+  if (length >= sizeof part) return ENAMETOOLONG;
+  memcpy(part, path, length + 1);
+  for (size_t i = 1; i <= length; i++) {
+    if (part[i] != '/' && part[i]) continue;
+    char cut = part[i];
+    part[i] = 0;
+    if (mkdir(part, cut ? 0755 : mode) != 0 && errno != EEXIST) return errno;
+    if (!cut && chmod(part, mode) != 0) return errno;
+    part[i] = cut;
+  }
+  return 0;
+}
+
+// A detached clone of the source, or -1 and errno.
+int clone_source(const Bind& bind) {
+  unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (bind.recursive ? AT_RECURSIVE : 0u);
+  int tree = retry([&] { return sys::open_tree(AT_FDCWD, bind.source, flags); });
+  if (tree >= 0 || errno != ENOENT || !bind.make_source_mode) return tree;
+  errno = make_directories(bind.source, bind.make_source_mode);
+  return errno ? -1 : retry([&] { return sys::open_tree(AT_FDCWD, bind.source, flags); });
+}
+
 }  // namespace
 
 bool prepare_sources(Context& ctx) {
@@ -44,8 +72,7 @@ bool prepare_sources(Context& ctx) {
     if (step.kind != fields::Step::bind) continue;
     ctx.step = static_cast<uint32_t>(i + 1);
     const Bind& bind = step.as<Bind>();
-    unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (bind.recursive ? AT_RECURSIVE : 0u);
-    ctx.sources[i] = retry([&] { return sys::open_tree(AT_FDCWD, bind.source, flags); });
+    ctx.sources[i] = clone_source(bind);
     if (ctx.sources[i] < 0 && !bind.optional) return missing_source(ctx, bind, errno);
   }
   ctx.step = 0;

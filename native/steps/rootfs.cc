@@ -169,6 +169,8 @@ bool overlay_options(Context& ctx, const Rootfs& step, bool points, Text<3000>* 
     out->add(",upperdir=").add(session.view()).add("/upper,workdir=").add(session.view()).add("/work");
   } else if (*step.upper_dir) {
     // By descriptor: fsconfig(2) takes 256 bytes, and the path may hold commas.
+    mkdir(step.upper_dir, 0755);
+    mkdir(step.work_dir, 0755);
     upper->reset(open(step.upper_dir, O_PATH | O_DIRECTORY | O_CLOEXEC));
     work->reset(open(step.work_dir, O_PATH | O_DIRECTORY | O_CLOEXEC));
     if (!upper->valid() || !work->valid()) {

@@ -156,6 +156,7 @@ void decode(Decoder& d, std::string_view m, Bind* out) {
       case f::Bind::skip_if_visible: out->skip_if_visible = p.value; break;
       case f::Bind::keep_suid_dev: out->keep_suid_dev = p.value; break;
       case f::Bind::host_user_text: out->host_user_text = p.value; break;
+      case f::Bind::make_source_mode: out->make_source_mode = static_cast<uint32_t>(p.value); break;
       case f::Bind::origin: out->origin = d.text(p); break;
     }
   });

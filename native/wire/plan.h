@@ -35,6 +35,7 @@ struct Rootfs {
 struct Bind {
   const char *source, *target, *origin;
   bool read_only, recursive, optional, skip_if_visible, keep_suid_dev, host_user_text;
+  uint32_t make_source_mode;
 };
 struct Tmpfs { const char *target, *options; bool nosuid, nodev, noexec, optional; };
 struct Proc { const char* target; bool fallback_bind; };
