@@ -95,7 +95,10 @@ const COMMANDS: readonly CommandSpec[] = [
     description:
       'Executes the startscript of the image in a container of its own and returns when it runs. Its output goes to log ' +
       `files (davit instance logs). The instance stays when the startscript has ended. ${IMAGE_HELP}`,
-    examples: ['davit instance start lab.sif web', 'davit instance start --writable-tmpfs --bind /data lab.sif web 8080'],
+    examples: [
+      'davit instance start lab.sif web',
+      'davit instance start --writable-tmpfs --bind /data lab.sif web 8080',
+    ],
     args: [2, ANY],
     load: () => import('./commands/instance-start'),
   },
@@ -143,22 +146,43 @@ const COMMANDS: readonly CommandSpec[] = [
     args: [1, ANY],
     load: () => import('./commands/test'),
   },
-  { name: 'version', usage: '', summary: 'Print the version', args: [0, ANY], load: () => import('./commands/version') },
-  ...[
-    ['cache', 'The image cache'], ['capability', 'Capabilities granted to users'],
-    ['checkpoint', 'Checkpoints of instances'], ['config', 'The configuration'], ['delete', 'Delete an image of a library'],
-    ['inspect', 'Show what an image says about itself'], ['key', 'Keys for signatures'], ['keyserver', 'Key servers'],
-    ['oci', 'OCI bundles'], ['overlay', 'Overlay images'], ['plugin', 'Plugins'], ['pull', 'Fetch an image'],
-    ['push', 'Upload an image'], ['registry', 'Credentials of registries'], ['remote', 'Remote endpoints'],
-    ['run-help', 'Show the help text of an image'], ['search', 'Search a library'], ['sif', 'Look into SIF files'],
-    ['sign', 'Sign an image'], ['verify', 'Verify the signatures of an image'],
-  ].map(([name, summary]): CommandSpec => ({
-    name: name as string,
-    usage: '[options...] [args...]',
-    summary: summary as string,
+  {
+    name: 'version',
+    usage: '',
+    summary: 'Print the version',
     args: [0, ANY],
-    later: true,
-  })),
+    load: () => import('./commands/version'),
+  },
+  ...[
+    ['cache', 'The image cache'],
+    ['capability', 'Capabilities granted to users'],
+    ['checkpoint', 'Checkpoints of instances'],
+    ['config', 'The configuration'],
+    ['delete', 'Delete an image of a library'],
+    ['inspect', 'Show what an image says about itself'],
+    ['key', 'Keys for signatures'],
+    ['keyserver', 'Key servers'],
+    ['oci', 'OCI bundles'],
+    ['overlay', 'Overlay images'],
+    ['plugin', 'Plugins'],
+    ['pull', 'Fetch an image'],
+    ['push', 'Upload an image'],
+    ['registry', 'Credentials of registries'],
+    ['remote', 'Remote endpoints'],
+    ['run-help', 'Show the help text of an image'],
+    ['search', 'Search a library'],
+    ['sif', 'Look into SIF files'],
+    ['sign', 'Sign an image'],
+    ['verify', 'Verify the signatures of an image'],
+  ].map(
+    ([name, summary]): CommandSpec => ({
+      name: name as string,
+      usage: '[options...] [args...]',
+      summary: summary as string,
+      args: [0, ANY],
+      later: true,
+    }),
+  ),
 ];
 
 /** Other words for a command. */

@@ -92,7 +92,11 @@ async function runCommand(
   const wrong = wrongArgumentCount(command, rest.length);
   if (wrong !== undefined) throw new RuntimeError('USAGE', wrong);
   for (const flag of flags) {
-    if (flag.deprecated !== undefined && options.source(flag.key) === 'flag' && options.given(flag.key) === `--${flag.name}`) {
+    if (
+      flag.deprecated !== undefined &&
+      options.source(flag.key) === 'flag' &&
+      options.given(flag.key) === `--${flag.name}`
+    ) {
       terminal.warning(`Flag --${flag.name} has been deprecated, ${flag.deprecated}`);
     }
   }
@@ -155,7 +159,10 @@ function setUpTerminal(options: Options, env: Environment, terminal: Terminal): 
 /** Words an error. @returns the exit code. */
 function report(error: unknown, command: CommandSpec | undefined, terminal: Terminal): number {
   if (!(error instanceof RuntimeError)) {
-    terminal.fatal(error instanceof Error ? error.message : String(error), 'this is a fault of davit; --debug shows where');
+    terminal.fatal(
+      error instanceof Error ? error.message : String(error),
+      'this is a fault of davit; --debug shows where',
+    );
     terminal.debug(error instanceof Error ? (error.stack ?? '') : '');
     return new RuntimeError('INTERNAL', '').exitCode;
   }
@@ -167,8 +174,8 @@ function report(error: unknown, command: CommandSpec | undefined, terminal: Term
     return error.exitCode;
   }
   terminal.fatal(error.message, error.hint);
-  for (let cause = error.cause; cause instanceof Error; cause = cause.cause) terminal.debug(cause.stack ?? cause.message);
+  for (let cause = error.cause; cause instanceof Error; cause = cause.cause)
+    terminal.debug(cause.stack ?? cause.message);
   if (terminal.shows('debug')) terminal.debug(error.stack ?? '');
   return error.exitCode;
 }
-

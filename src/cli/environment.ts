@@ -59,7 +59,8 @@ export function lookUp(
 
 function assign(options: Options, flag: Flag, variable: Variable): void {
   // A variable may hold several mount specifications, one a line.
-  const texts = flag.type === 'array' ? variable.value.split('\n').filter((text) => text.trim() !== '') : [variable.value];
+  const texts =
+    flag.type === 'array' ? variable.value.split('\n').filter((text) => text.trim() !== '') : [variable.value];
   for (const text of texts) {
     let value: FlagValue;
     try {

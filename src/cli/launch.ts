@@ -61,7 +61,10 @@ async function imagePlan(
 
 function joinPlan(action: Action, name: string, caller: Caller, context: CommandContext): CompiledPlan {
   const { options, args, env } = context;
-  const instance = findInstance(name, new InstanceStore(stateDirectory(caller.uid, env), native(), { uid: caller.uid }));
+  const instance = findInstance(
+    name,
+    new InstanceStore(stateDirectory(caller.uid, env), native(), { uid: caller.uid }),
+  );
   return compileJoin({
     action,
     instance,

@@ -171,9 +171,9 @@ export function convert(flag: Flag, text: string, before: FlagValue | undefined)
     case 'string':
       return text;
     case 'array':
-      return [...(before as string[] | undefined ?? []), text];
+      return [...((before as string[] | undefined) ?? []), text];
     case 'list':
-      return [...(before as string[] | undefined ?? []), ...splitCsv(text)];
+      return [...((before as string[] | undefined) ?? []), ...splitCsv(text)];
     case 'map':
       return { ...(before as Record<string, string> | undefined), ...parseAssignments(text) };
   }

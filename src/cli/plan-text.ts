@@ -25,7 +25,14 @@ export function planText(plan: PrintablePlan): string {
     lines.push(`${String(index + 1).padStart(4)}  ${name} ${formatFields(fields)}`.trimEnd());
   });
   lines.push(`program     ${formatFields(programRest)}`);
-  if (script) lines.push('script', ...script.trimEnd().split('\n').map((line) => `      ${line}`.trimEnd()));
+  if (script)
+    lines.push(
+      'script',
+      ...script
+        .trimEnd()
+        .split('\n')
+        .map((line) => `      ${line}`.trimEnd()),
+    );
   return `${lines.join('\n')}\n`;
 }
 
@@ -33,7 +40,9 @@ export function planText(plan: PrintablePlan): string {
 export function planJson(plan: PrintablePlan): unknown {
   const printable = { ...plan, mode: MODE_NAMES[plan.mode ?? 0] };
   return JSON.parse(
-    JSON.stringify(printable, (_, value: unknown) => (isBytes(value) ? bytesText(value) : value === null ? undefined : value)),
+    JSON.stringify(printable, (_, value: unknown) =>
+      isBytes(value) ? bytesText(value) : value === null ? undefined : value,
+    ),
   );
 }
 

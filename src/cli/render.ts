@@ -96,7 +96,9 @@ export function formatTable(rows: readonly (readonly string[])[]): string {
   const line = (row: readonly string[]): string =>
     row
       .map((cell, column) =>
-        column === row.length - 1 ? cell : cell + ' '.repeat((widths[column] as number) - lengthOf(cell) + TABLE_PADDING),
+        column === row.length - 1
+          ? cell
+          : cell + ' '.repeat((widths[column] as number) - lengthOf(cell) + TABLE_PADDING),
       )
       .join('');
   return rows.map((row) => `${line(row)}\n`).join('');

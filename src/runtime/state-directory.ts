@@ -27,5 +27,5 @@ export function defaultStateDirectory(uid: number, siteDir = SITE_DIR): string {
 /** A directory of root's that all may write to, and in which nobody can remove what is another's. */
 function isSharedDirectory(path: string): boolean {
   const stat = lstatSync(path, { throwIfNoEntry: false });
-  return stat !== undefined && stat.isDirectory() && stat.uid === 0 && (stat.mode & 0o7777) === SHARED_MODE;
+  return stat?.isDirectory() === true && stat.uid === 0 && (stat.mode & 0o7777) === SHARED_MODE;
 }

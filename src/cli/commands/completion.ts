@@ -24,7 +24,9 @@ function visible(flags: readonly Flag[]): Flag[] {
 function bashScript(): string {
   const words = (name: string): string =>
     [
-      ...subcommandsOf(name).filter((command) => !command.later).map((command) => command.name.split(' ').pop()),
+      ...subcommandsOf(name)
+        .filter((command) => !command.later)
+        .map((command) => command.name.split(' ').pop()),
       ...visible(name === '' ? flagsBeforeCommand() : flagsOf(name)).map((flag) => `--${flag.name}`),
       '--help',
     ].join(' ');
@@ -33,7 +35,9 @@ function bashScript(): string {
   local current=\${COMP_WORDS[COMP_CWORD]} command= word words=
   for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
     case "$command $word" in
-      ${known().map(({ name }) => `'${name.includes(' ') ? name : ` ${name}`}'`).join('|')}) command="\${command:+$command }$word" ;;
+      ${known()
+        .map(({ name }) => `'${name.includes(' ') ? name : ` ${name}`}'`)
+        .join('|')}) command="\${command:+$command }$word" ;;
     esac
   done
   case "$command" in

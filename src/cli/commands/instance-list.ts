@@ -11,7 +11,8 @@ type Damaged = Extract<Found, { state: 'damaged' }>;
 
 export async function run(context: CommandContext): Promise<number> {
   const { options, terminal, args } = context;
-  if (options.flag('json') && options.flag('logs')) throw new RuntimeError('OPTION', 'more than one flags have been set');
+  if (options.flag('json') && options.flag('logs'))
+    throw new RuntimeError('OPTION', 'more than one flags have been set');
   const { store } = await openInstances(context);
   const found = store.list(globMatcher(args[0] ?? '*'));
   const alive = found.filter((entry): entry is Alive => entry.state === 'alive');
@@ -25,7 +26,10 @@ export async function run(context: CommandContext): Promise<number> {
     terminal.table([['INSTANCE NAME', 'PID', 'LOGS'], ...alive.flatMap(logRows)]);
   } else {
     const headings = ['INSTANCE NAME', 'PID', 'IP', 'IMAGE', ...(verbose ? ['STATE', 'EXIT STATUS'] : [])];
-    const rows = [...alive.map((entry) => row(entry, verbose)), ...(all ? damaged.map((entry) => damagedRow(entry, verbose)) : [])];
+    const rows = [
+      ...alive.map((entry) => row(entry, verbose)),
+      ...(all ? damaged.map((entry) => damagedRow(entry, verbose)) : []),
+    ];
     terminal.table([headings, ...rows.sort((a, b) => compare(a[0] as string, b[0] as string))]);
   }
   for (const { problem } of damaged) terminal.warning(`${problem}; the instance is running`);

@@ -61,7 +61,8 @@ async function usable(
     if (entry.state !== 'damaged') continue;
     const { minimalRecord, recoverRecord } = await import('../../runtime/instance/damaged');
     const recovered = foreign ? undefined : recoverRecord(stateDir, entry.name, native());
-    if (recovered) records.push(minimalRecord(recovered, readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()));
+    if (recovered)
+      records.push(minimalRecord(recovered, readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()));
     else lost.push(entry.problem);
   }
   return { records, lost };

@@ -102,9 +102,14 @@ function environmentFlags(): Flag[] {
 
 function isolationFlags(): Flag[] {
   return [
-    onAll('bool', 'compat', 'behave like OCI runtimes: --containall, --no-init, --no-umask, --no-eval, --writable-tmpfs', {
-      env: 'COMPAT',
-    }),
+    onAll(
+      'bool',
+      'compat',
+      'behave like OCI runtimes: --containall, --no-init, --no-umask, --no-eval, --writable-tmpfs',
+      {
+        env: 'COMPAT',
+      },
+    ),
     onAll('bool', 'contain', 'a minimal /dev, and an empty home and /tmp', { short: 'c', env: 'CONTAIN' }),
     onAll('bool', 'containall', '--contain, with PID and IPC namespaces and a clean environment', {
       short: 'C',

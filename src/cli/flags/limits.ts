@@ -97,7 +97,10 @@ function registryFlags(): Flag[] {
 function otherLaunchFlags(): Flag[] {
   const checkpoints = 'checkpoints are not there yet';
   return [
-    later('bool', 'boot', 'run /sbin/init as process 1 (root only)', 'not there yet', { env: 'BOOT', commands: STARTS }),
+    later('bool', 'boot', 'run /sbin/init as process 1 (root only)', 'not there yet', {
+      env: 'BOOT',
+      commands: STARTS,
+    }),
     later('string', 'dmtcp-launch', 'checkpoint to save to', checkpoints, { env: 'DMTCP_LAUNCH', commands: STARTS }),
     later('string', 'dmtcp-restart', 'checkpoint to restart from', checkpoints, {
       env: 'DMTCP_RESTART',

@@ -118,7 +118,11 @@ export function otherFlags(): Flag[] {
 
 function readRow(line: string): Flag {
   const [commands, type, names, env, help] = line.split('|').map((cell) => cell.trim()) as [
-    string, FlagType, string, string, string,
+    string,
+    FlagType,
+    string,
+    string,
+    string,
   ];
   const [, short, name] = /^(?:-(\w) )?--([\w-]+)$/.exec(names) as unknown as [string, string | undefined, string];
   return flag(type, name, help, {

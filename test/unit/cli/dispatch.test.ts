@@ -73,7 +73,9 @@ describe('usage errors', () => {
     const group = await davit(['instance', 'nosuchsub']);
     expect(group.code).toBe(1);
     expect(group.err).toBe('Error for command "instance": invalid command\n\n');
-    expect(group.out).toMatch(/^Usage:\n {2}davit \[global options...\] instance <command>\n\nAvailable Commands:\n {2}list {8}\S/);
+    expect(group.out).toMatch(
+      /^Usage:\n {2}davit \[global options...\] instance <command>\n\nAvailable Commands:\n {2}list {8}\S/,
+    );
     expect(await davit(['instance'])).toEqual(group);
   });
 
@@ -158,7 +160,14 @@ describe('fatal errors', () => {
       text += bytes;
     });
     expect(broken.level).toBe(1);
-    const throwing = new Proxy({}, { ownKeys: () => { throw new TypeError('boom'); } });
+    const throwing = new Proxy(
+      {},
+      {
+        ownKeys: () => {
+          throw new TypeError('boom');
+        },
+      },
+    );
     expect(await dispatch(['-d', 'version'], 'davit', throwing, terminal)).toBe(255);
     expect(text).toContain('FATAL:   boom');
   });

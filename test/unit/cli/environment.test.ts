@@ -63,7 +63,9 @@ describe('options from the environment', () => {
   });
 
   it('ignores names that no option of this command has', () => {
-    expect([...merge([], { APPTAINER_PID_FILE: 'x', APPTAINER_ENV: 'A=1', DAVIT_FRONT: 'x' }).options.keys()]).toEqual([]);
+    expect([...merge([], { APPTAINER_PID_FILE: 'x', APPTAINER_ENV: 'A=1', DAVIT_FRONT: 'x' }).options.keys()]).toEqual(
+      [],
+    );
   });
 
   it('refuses a value that does not fit', () => {
@@ -73,7 +75,16 @@ describe('options from the environment', () => {
   });
 
   it('reads every option that has a name', () => {
-    for (const command of ['exec', 'run', 'shell', 'test', 'instance start', 'instance run', 'instance list', 'instance stop']) {
+    for (const command of [
+      'exec',
+      'run',
+      'shell',
+      'test',
+      'instance start',
+      'instance run',
+      'instance list',
+      'instance stop',
+    ]) {
       for (const flag of flagsOf(command)) {
         for (const name of flag.env) {
           const value = { bool: 'true', int: '7', seconds: '7', choice: 'json' }[flag.type as string] ?? 'value';

@@ -21,9 +21,11 @@ describe('the flag table', () => {
       const rows = allFlags().filter((flag) => flag.commands.includes(command));
       expect(flagsOf(command).map((flag) => flag.name)).toEqual(rows.map((flag) => flag.name).sort());
     }
-    expect(allFlags().filter((flag) => flag.commands.length === 0).map((flag) => flag.name)).toEqual(
-      flagsBeforeCommand().map((flag) => flag.name),
-    );
+    expect(
+      allFlags()
+        .filter((flag) => flag.commands.length === 0)
+        .map((flag) => flag.name),
+    ).toEqual(flagsBeforeCommand().map((flag) => flag.name));
   });
 
   it('says for every flag that does not simply work why', () => {
@@ -39,7 +41,10 @@ describe('the flag table', () => {
   });
 
   it('has the flags that the actions and the starts do not share', () => {
-    const names = (command: string): string[] => flagsOf(command).filter((flag) => !flag.own).map((flag) => flag.name);
+    const names = (command: string): string[] =>
+      flagsOf(command)
+        .filter((flag) => !flag.own)
+        .map((flag) => flag.name);
     const start = new Set(names('instance start'));
     const only = (command: string): string[] => names(command).filter((name) => !start.has(name));
     expect(only('exec')).toEqual(['cdi-dirs', 'cwd', 'device', 'no-pid', 'pid', 'pwd', 'sharens']);
@@ -68,10 +73,23 @@ describe('camelCase', () => {
 describe('flagList', () => {
   it('aligns the help texts and wraps them', () => {
     const flag = (details: Partial<Flag>): Flag => ({
-      name: 'x', key: 'x', type: 'bool', env: [], commands: [], help: 'do x', state: 'works', ...details,
+      name: 'x',
+      key: 'x',
+      type: 'bool',
+      env: [],
+      commands: [],
+      help: 'do x',
+      state: 'works',
+      ...details,
     });
     const long = 'a help text that is far too long to fit into one line of a terminal';
-    expect(flagList([flag({ short: 'x' }), flag({ name: 'long', type: 'list', help: long, default: '3' }), flag({ hidden: true })])).toBe(
+    expect(
+      flagList([
+        flag({ short: 'x' }),
+        flag({ name: 'long', type: 'list', help: long, default: '3' }),
+        flag({ hidden: true }),
+      ]),
+    ).toBe(
       '  -x, --x              do x\n' +
         '      --long strings   a help text that is far too long to fit into one\n' +
         '                       line of a terminal (default 3)\n',

@@ -35,14 +35,19 @@ describe('launchOptions', () => {
       for (const flag of flagsOf(command)) {
         if (flag.state !== 'works' || ['dry-run', 'json'].includes(flag.name)) continue;
         const value = { bool: 'true', seconds: '2', map: 'A=1' }[flag.type as string] ?? 'value';
-        expect(JSON.stringify(launchOptions(given([`--${flag.name}=${value}`], {}, command))), flag.name).not.toBe(plain);
+        expect(JSON.stringify(launchOptions(given([`--${flag.name}=${value}`], {}, command))), flag.name).not.toBe(
+          plain,
+        );
       }
     }
   });
 });
 
 describe('refuseUnsupported', () => {
-  const refused = (...argv: string[]): (() => void) => () => refuseUnsupported(given(argv), flagsOf('exec'));
+  const refused =
+    (...argv: string[]): (() => void) =>
+    () =>
+      refuseUnsupported(given(argv), flagsOf('exec'));
 
   it('names the option', () => {
     expect(refused('--nv')).toThrow('not supported yet: --nv');
@@ -61,7 +66,10 @@ describe('refuseUnsupported', () => {
 
 describe('settleNetwork', () => {
   it('gives a namespace with loopback alone', () => {
-    for (const argv of [['--network', 'none'], ['--net', '--network', 'none']]) {
+    for (const argv of [
+      ['--network', 'none'],
+      ['--net', '--network', 'none'],
+    ]) {
       const options = given(argv);
       settleNetwork(options, false, recorder().terminal);
       expect(launchOptions(options)).toMatchObject({ net: true, network: 'none' });
@@ -99,7 +107,19 @@ describe('dropWithoutEffect', () => {
   };
 
   it('warns once for all options that a running instance ignores', () => {
-    const { options, text } = join(['--bind', '/a', '-B', '/b', '--home', '/h', '--memory', '1g', '--pid', '--env', 'A=1']);
+    const { options, text } = join([
+      '--bind',
+      '/a',
+      '-B',
+      '/b',
+      '--home',
+      '/h',
+      '--memory',
+      '1g',
+      '--pid',
+      '--env',
+      'A=1',
+    ]);
     expect(text).toBe('WARNING: --bind, --home, --memory, --pid: no effect on a running instance, ignored\n');
     expect(options.map('env')).toEqual({ A: '1' });
     expect(launchOptions(options).bind).toEqual([]);
@@ -110,7 +130,12 @@ describe('dropWithoutEffect', () => {
     const { options, text } = join(argv);
     expect(text).toBe('');
     expect(launchOptions(options)).toMatchObject({
-      env: { A: '1' }, cleanEnv: true, cwd: '/x', app: 'a', addCaps: 'x', dropCaps: 'y',
+      env: { A: '1' },
+      cleanEnv: true,
+      cwd: '/x',
+      app: 'a',
+      addCaps: 'x',
+      dropCaps: 'y',
     });
   });
 

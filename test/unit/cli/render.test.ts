@@ -31,7 +31,9 @@ describe('messages', () => {
       for (const severity of ['fatal', 'error', 'warning', 'info', 'verbose', 'debug'] as const) {
         terminal.message(severity, 'x');
       }
-      return err().replace(/:\s+x\n/g, ' ').trim();
+      return err()
+        .replace(/:\s+x\n/g, ' ')
+        .trim();
     };
     expect(shown(LEVEL.silent)).toBe('FATAL ERROR');
     expect(shown(LEVEL.quiet)).toBe('FATAL ERROR WARNING');
@@ -83,7 +85,12 @@ describe('tables', () => {
   });
 
   it('measure characters, not bytes', () => {
-    expect(formatTable([['ä', 'x'], ['bb', 'y']])).toBe('ä     x\nbb    y\n');
+    expect(
+      formatTable([
+        ['ä', 'x'],
+        ['bb', 'y'],
+      ]),
+    ).toBe('ä     x\nbb    y\n');
   });
 });
 

@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { signalNumber, stopInstances, type StopOptions, type StopWorld, type Wait } from '../../../src/runtime/instance/lifecycle';
+import {
+  signalNumber,
+  stopInstances,
+  type StopOptions,
+  type StopWorld,
+  type Wait,
+} from '../../../src/runtime/instance/lifecycle';
 import type { InstanceRecord } from '../../../src/runtime/instance/record';
 import { sampleRecord } from './fixtures';
 
@@ -15,11 +21,19 @@ class FakeMachine {
   private readonly records: InstanceRecord[] = [];
 
   /** `endsAfterMs`: how long the instance takes to end on a signal other than SIGKILL; `undefined`: it ignores it. */
-  add(name: string, endsAfterMs?: number, changes: Partial<InstanceRecord> & { immortal?: boolean } = {}): InstanceRecord {
+  add(
+    name: string,
+    endsAfterMs?: number,
+    changes: Partial<InstanceRecord> & { immortal?: boolean } = {},
+  ): InstanceRecord {
     const { immortal = false, ...rest } = changes;
     const at = this.records.length;
     const record = sampleRecord(name, {
-      pid: 100 + at, pidStartTime: 1000 + at, keeperPid: 200 + at, keeperStartTime: 2000 + at, ...rest,
+      pid: 100 + at,
+      pidStartTime: 1000 + at,
+      keeperPid: 200 + at,
+      keeperStartTime: 2000 + at,
+      ...rest,
     });
     this.records.push(record);
     this.reaction.set(record.pid, { endsAfterMs, immortal });
@@ -37,7 +51,8 @@ class FakeMachine {
       const record = this.records.find((candidate) => candidate.pid === pid || candidate.keeperPid === pid);
       if (!record) return false;
       const { endsAfterMs, immortal } = this.reaction.get(record.pid) as { endsAfterMs?: number; immortal: boolean };
-      if (signal === SIGKILL && pid === record.keeperPid) this.endsAt.set(record.keeperPid, immortal ? Infinity : this.now);
+      if (signal === SIGKILL && pid === record.keeperPid)
+        this.endsAt.set(record.keeperPid, immortal ? Infinity : this.now);
       else if (signal === SIGKILL && !immortal) this.endsAt.set(record.keeperPid, this.now);
       else if (endsAfterMs !== undefined) this.endsAt.set(record.keeperPid, this.now + endsAfterMs);
       return true;
@@ -88,9 +103,17 @@ describe('stopInstances', () => {
     const machine = new FakeMachine();
     const records = [machine.add('a', 500), machine.add('b', 400), machine.add('c')];
     expect(await machine.stop(records, { timeoutMs: 2000 })).toEqual([
-      'stopping a at 0', 'stopping b at 0', 'stopping c at 0', 'killing c at 2000',
+      'stopping a at 0',
+      'stopping b at 0',
+      'stopping c at 0',
+      'killing c at 2000',
     ]);
-    expect(machine.log).toEqual([`${SIGINT} 100@1000`, `${SIGINT} 101@1001`, `${SIGINT} 102@1002`, `${SIGKILL} 102@1002`]);
+    expect(machine.log).toEqual([
+      `${SIGINT} 100@1000`,
+      `${SIGINT} 101@1001`,
+      `${SIGINT} 102@1002`,
+      `${SIGKILL} 102@1002`,
+    ]);
     expect(machine.elapsedMs).toBe(2000);
   });
 
@@ -112,7 +135,9 @@ describe('stopInstances', () => {
   it('ends a keeper that outlives its init, and reports what outlives SIGKILL', async () => {
     const machine = new FakeMachine();
     const stuck = machine.add('stuck', undefined, { immortal: true });
-    await expect(machine.stop([stuck], { timeoutMs: 100 })).rejects.toThrow('stop stuck (PID=100): still running after SIGKILL');
+    await expect(machine.stop([stuck], { timeoutMs: 100 })).rejects.toThrow(
+      'stop stuck (PID=100): still running after SIGKILL',
+    );
     expect(machine.log.slice(-1)).toEqual([`${SIGKILL} 200@2000`]);
   });
 
@@ -144,7 +169,12 @@ describe('signalNumber', () => {
     expect(['KILL', 'SIGKILL', 'sigkill', 'kill', '9'].map(signalNumber)).toEqual([9, 9, 9, 9, 9]);
     expect(['TERM', 'USR1', 'WINCH', 'SYS', 'CHLD', 'POLL'].map(signalNumber)).toEqual([15, 10, 28, 31, 17, 29]);
     expect(['NOSUCH', '', '0', '65', '-9', '1.5'].map(signalNumber)).toEqual([
-      undefined, undefined, undefined, undefined, undefined, undefined,
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+      undefined,
     ]);
   });
 });

@@ -1,7 +1,7 @@
 import { chmodSync, existsSync, mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { RuntimeError } from '../../../src/errors';
+import type { RuntimeError } from '../../../src/errors';
 import { globMatcher } from '../../../src/runtime/instance/names';
 import { encodeRecord } from '../../../src/runtime/instance/record';
 import { InstanceStore, readBelow } from '../../../src/runtime/instance/store';
@@ -13,7 +13,8 @@ function setUp(alive: string[]): { stateDir: string; locks: FakeLocks; store: In
   return { stateDir, locks, store: new InstanceStore(stateDir, locks, { uid }) };
 }
 
-const names = (store: InstanceStore, pattern = '*'): string[] => store.list(globMatcher(pattern)).map(({ name }) => name);
+const names = (store: InstanceStore, pattern = '*'): string[] =>
+  store.list(globMatcher(pattern)).map(({ name }) => name);
 
 describe('InstanceStore.list', () => {
   it('is empty without a state directory, and without instances', () => {
@@ -72,7 +73,11 @@ describe('InstanceStore.list', () => {
     for (const [name, bytes] of Object.entries(damage)) putInstance(stateDir, name, bytes);
     const found = store.list();
     expect(found.map(({ name, state }) => `${name} ${state}`)).toEqual([
-      'cut damaged', 'empty damaged', 'newer damaged', 'other damaged', 'web1 alive',
+      'cut damaged',
+      'empty damaged',
+      'newer damaged',
+      'other damaged',
+      'web1 alive',
     ]);
     expect(store.find('newer')).toMatchObject({ problem: expect.stringContaining('newer davit') });
   });
@@ -118,7 +123,10 @@ describe('the state directory', () => {
     expect(refusal(`${stateDir}/link`).message).toContain('symbolic link');
     expect(refusal(`${stateDir}/file`).message).toContain('not a directory');
     expect(refusal(`${stateDir}/open`).message).toContain('0700');
-    expect(refusal(`${stateDir}/open`)).toMatchObject({ code: 'STATE', hint: expect.stringContaining('DAVIT_STATE_DIR') });
+    expect(refusal(`${stateDir}/open`)).toMatchObject({
+      code: 'STATE',
+      hint: expect.stringContaining('DAVIT_STATE_DIR'),
+    });
   });
 
   it('must belong to the user whose instances are asked for', () => {
