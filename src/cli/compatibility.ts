@@ -28,7 +28,9 @@ function section(title: string, body: string): string {
 }
 
 function table(flags: readonly Flag[]): string {
-  const rows = sorted(flags).map((flag) => `| ${[names(flag), variables(flag), state(flag), flag.note ?? ''].join(' | ')} |`);
+  const rows = sorted(flags).map(
+    (flag) => `| ${[names(flag), variables(flag), state(flag), flag.note ?? ''].join(' | ')} |`,
+  );
   return ['| flag | environment | state | note |', '| --- | --- | --- | --- |', ...rows, ''].join('\n');
 }
 

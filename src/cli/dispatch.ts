@@ -1,5 +1,4 @@
 /** From the words of a command line to an exit code: finds the command, reads its options, words every error. */
-import { basename } from 'node:path';
 import { RuntimeError } from '../errors';
 import type { CommandContext } from './command';
 import { type CommandSpec, findCommand, wrongArgumentCount } from './commands';
@@ -13,25 +12,15 @@ import { version } from './version';
 const OK = 0;
 const USAGE_EXIT = 1;
 
-/** Name under which a SIF's launch line calls the program: `#!/usr/bin/env run-singularity`. */
-const RUN_NAMES = ['run-singularity', 'run-apptainer', 'run-davit'];
-
 /**
  * Runs one command line.
  * @param argv the words behind the program's name
- * @param argv0 the name the program was called by
  * @returns the exit code; a launch does not return
  */
-export async function dispatch(
-  argv: readonly string[],
-  argv0: string,
-  env: Environment,
-  terminal: Terminal,
-): Promise<number> {
-  const words = RUN_NAMES.includes(basename(argv0)) ? ['run', ...argv] : argv;
+export async function dispatch(argv: readonly string[], env: Environment, terminal: Terminal): Promise<number> {
   let command: CommandSpec | undefined;
   try {
-    const { options, rest } = parseFlags(words, flagsBeforeCommand());
+    const { options, rest } = parseFlags(argv, flagsBeforeCommand());
     setUpTerminal(options, env, terminal);
     if (options.flag('version')) {
       terminal.out(`davit version ${version()}\n`);
@@ -170,7 +159,6 @@ function report(error: unknown, command: CommandSpec | undefined, terminal: Term
     terminal.out(error instanceof FlagError ? optionsText(command) : usageText(command));
     const word = command === undefined ? 'davit' : command.name.slice(command.name.lastIndexOf(' ') + 1);
     terminal.err(`Error for command "${word}": ${error.message}\n\n`);
-    if (error.hint !== undefined) terminal.err(`  hint  ${error.hint}\n`);
     return error.exitCode;
   }
   terminal.fatal(error.message, error.hint);

@@ -4,7 +4,7 @@ import { Terminal } from './render';
 
 const FAILED = 255;
 
-dispatch(process.argv.slice(2), process.argv0, { ...process.env }, new Terminal()).then(
+dispatch(process.argv.slice(2), { ...process.env }, new Terminal()).then(
   (code) => process.exit(code),
   () => process.exit(FAILED),
 );

@@ -51,7 +51,7 @@ export class Terminal {
   }
 
   fatal(text: string, hint?: string): void {
-    this.message('fatal', hint === undefined ? text : `${text}\n  hint  ${hint}`);
+    this.message('fatal', hint === undefined ? text : `${text}${formatHint(hint)}`);
   }
   error(text: string): void {
     this.message('error', text);
@@ -83,6 +83,11 @@ export class Terminal {
 export function formatMessage(severity: Severity, text: string, color: boolean): string {
   const label = `${severity.toUpperCase()}:`.padEnd(PREFIX_WIDTH);
   return color ? `${COLOR[severity]}${label}${COLOR_OFF} ${text}` : `${label} ${text}`;
+}
+
+/** The way out, on a line of its own, as the launcher writes it. */
+export function formatHint(hint: string): string {
+  return `\n${' '.repeat(PREFIX_WIDTH + 1)}hint: ${hint}`;
 }
 
 /** Columns aligned with blanks; the last cell of a row is never padded. */

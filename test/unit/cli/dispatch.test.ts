@@ -5,13 +5,13 @@ import { version } from '../../../src/cli/version';
 
 async function davit(
   argv: string[],
-  { env = {}, argv0 = 'davit' }: { env?: Record<string, string>; argv0?: string } = {},
+  env: Record<string, string> = {},
 ): Promise<{ code: number; out: string; err: string }> {
   const streams = ['', '', ''];
   const terminal = new Terminal((fd, text) => {
     streams[fd] += text;
   });
-  const code = await dispatch(argv, argv0, env, terminal);
+  const code = await dispatch(argv, env, terminal);
   return { code, out: streams[1] as string, err: streams[2] as string };
 }
 
@@ -130,7 +130,7 @@ describe('fatal errors', () => {
     const flag = await davit(['exec', '--nv', '/x.sif', 'true']);
     expect(flag.code).toBe(255);
     expect(flag.err).toMatch(/^FATAL: {3}not supported yet: --nv\n/);
-    const variable = await davit(['exec', '/x.sif', 'true'], { env: { APPTAINER_MEMORY: '1g' } });
+    const variable = await davit(['exec', '/x.sif', 'true'], { APPTAINER_MEMORY: '1g' });
     expect(variable.err).toMatch(/^FATAL: {3}not supported yet: APPTAINER_MEMORY \(--memory\)\n/);
   });
 
@@ -168,7 +168,7 @@ describe('fatal errors', () => {
         },
       },
     );
-    expect(await dispatch(['-d', 'version'], 'davit', throwing, terminal)).toBe(255);
+    expect(await dispatch(['-d', 'version'], throwing, terminal)).toBe(255);
     expect(text).toContain('FATAL:   boom');
   });
 });
@@ -177,7 +177,7 @@ describe('levels', () => {
   it('come from flags, from the environment and from MESSAGELEVEL', async () => {
     const level = async (argv: string[], env: Record<string, string> = {}): Promise<number> => {
       const terminal = new Terminal(() => {});
-      await dispatch([...argv, 'version'], 'davit', env, terminal);
+      await dispatch([...argv, 'version'], env, terminal);
       return terminal.level;
     };
     expect(await level([])).toBe(1);
@@ -189,12 +189,5 @@ describe('levels', () => {
     expect(await level([], { APPTAINER_MESSAGELEVEL: '-1' })).toBe(-1);
     expect(await level([], { APPTAINER_MESSAGELEVEL: 'x' })).toBe(1);
     expect(await level(['-q'], { APPTAINER_MESSAGELEVEL: '5' })).toBe(-1);
-  });
-});
-
-describe('the launch line of a SIF', () => {
-  it('runs the image', async () => {
-    const { err } = await davit(['/nonexistent.sif', '--help'], { argv0: '/usr/local/bin/run-singularity' });
-    expect(err).toMatch(/^FATAL: .*nonexistent\.sif/);
   });
 });

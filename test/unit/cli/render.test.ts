@@ -45,7 +45,7 @@ describe('messages', () => {
   it('carry the way out in a line of its own', () => {
     const { terminal, err } = record();
     terminal.fatal('mount x: EPERM', 'run as root');
-    expect(err()).toBe('FATAL:   mount x: EPERM\n  hint  run as root\n');
+    expect(err()).toBe('FATAL:   mount x: EPERM\n         hint: run as root\n');
   });
 });
 
