@@ -2,15 +2,13 @@
 // them, works inside them, fetches their pages, stops them. Every command is printed; the first failure ends it with
 // status 1, and nothing stays behind. `--no-setup` leaves out the set-up (packages, node_modules, build).
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { makeDemoSandbox } from './demo-image.mjs';
 import { isMain, root } from './lib.mjs';
 
-const work = join(root, 'build/demo');
-const image = join(work, 'httpd.sif');
 const patienceMs = 10_000;
 
 async function main(args) {
@@ -19,21 +17,22 @@ async function main(args) {
     await setup('run');
   }
   // A state directory of its own: the demonstration sees, and stops, no instances but its own.
-  const state = mkdtempSync(join(tmpdir(), 'davit-demo-'));
-  const davit = davitIn(state);
-  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => end(davit, state, 128));
+  const temporary = mkdtempSync(join(tmpdir(), 'davit-demo-'));
+  const davit = davitIn(join(temporary, 'state'));
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => end(davit, temporary, 128));
   let status = 0;
   try {
-    await show(davit);
+    await show(davit, writable(join(root, 'build')) ? join(root, 'build/demo') : temporary);
     process.stdout.write('\nThe demonstration is complete.\n');
   } catch (error) {
     process.stderr.write(`\ndemo: ${error.message}\n`);
     status = 1;
   }
-  end(davit, state, status);
+  end(davit, temporary, status);
 }
 
-async function show(davit) {
+async function show(davit, work) {
+  const image = join(work, 'httpd.sif');
   say('The image: one static executable, built from examples/demo/httpd.cc; no shell, no libraries');
   const sandbox = makeDemoSandbox(work);
   davit('build', '--force', image, sandbox);
@@ -77,16 +76,26 @@ function davitIn(state) {
   };
 }
 
-function end(davit, state, status) {
+/** Whatever the way here: no instance stays, and no file but the image. */
+function end(davit, temporary, status) {
   try {
-    // Whatever the way here: no instance stays. Without one, stop says so and fails, which is no fault here.
-    const left = existsSync(join(state, 'instances'));
+    // Without instances stop says so and fails, which is no fault here.
+    const left = existsSync(join(temporary, 'state/instances'));
     if (left && status !== 0) davit('instance', 'stop', '--all', '--force');
   } catch (error) {
     process.stderr.write(`demo: ${error.message}\n`);
   }
-  rmSync(state, { recursive: true, force: true });
+  rmSync(temporary, { recursive: true, force: true });
   process.exit(status);
+}
+
+function writable(directory) {
+  try {
+    accessSync(directory, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function say(text) {

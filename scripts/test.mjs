@@ -96,12 +96,16 @@ async function integration() {
     process.stdout.write('integration as root: skipped, not started by root\n');
     return { ...own, skipped: own.skipped + 1 };
   }
+  return add(own, await asPlainUser('integration', (plain) => vitest('integration', plain)));
+}
+
+/** Calls `action` with what makes it run as the plain user: a directory, a spawnSync, the user as owner of files. */
+async function asPlainUser(title, action) {
   const { asUser, testUser, withReadableProject } = await import('./test-user.mjs');
   const user = testUser();
-  process.stdout.write(`\n== integration as ${user.name}\n`);
+  process.stdout.write(`\n== ${title} as ${user.name}\n`);
   const spawn = (command, args, options) => asUser(user, command, args, options);
-  const plain = withReadableProject(user, (directory) => vitest('integration', { directory, spawn, owner: user }));
-  return add(own, plain);
+  return withReadableProject(user, (directory) => action({ directory, spawn, owner: user }));
 }
 
 /** Runs one vitest project by `spawn` in `directory`; the report lies in a directory of `owner`. */
@@ -149,21 +153,21 @@ function vitestCounts(report, status) {
   return { passed: result.numPassedTests, failed: failed === 0 && status !== 0 ? 1 : failed, skipped: left.length };
 }
 
-/** The demonstration is one test: it checks itself. */
+/** The demonstration is one test, it checks itself; root also has it run by a plain user. */
 async function demo() {
-  return asOneTest([join(root, 'scripts/demo.mjs'), '--no-setup']);
+  const args = ['scripts/demo.mjs', '--no-setup'];
+  const own = asOneTest({ args, directory: root, spawn: spawnSync });
+  if (process.getuid() !== 0) return own;
+  return add(own, await asPlainUser('demo', (plain) => asOneTest({ args, ...plain })));
 }
 
 async function nodes() {
-  return asOneTest([join(root, 'scripts/smoke-nodes.mjs'), '--demo']);
+  return asOneTest({ args: ['scripts/smoke-nodes.mjs', '--demo'], directory: root, spawn: spawnSync });
 }
 
-function asOneTest(args) {
-  const { status } = spawnSync(process.execPath, args, {
-    cwd: root,
-    stdio: ['ignore', 'inherit', 'inherit'],
-    timeout: 5 * minutes,
-  });
+function asOneTest({ args, directory, spawn }) {
+  const options = { cwd: directory, stdio: ['ignore', 'inherit', 'inherit'], timeout: 5 * minutes };
+  const { status } = spawn(process.execPath, args, options);
   return { ...none, [status === 0 ? 'passed' : 'failed']: 1 };
 }
 
