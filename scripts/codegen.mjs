@@ -46,6 +46,7 @@ export async function codegen({ force = false } = {}) {
 
   mkdirSync(outDir, { recursive: true });
   for (const proto of protos) await pbjs(proto);
+  for (const proto of protos) numbersOnly(generatedPath(proto, '.js'));
   keepDecoders('launch', ['LaunchReport']);
   writeIfChanged(header, await fieldsHeader(protos), { touch: true });
 }
@@ -68,6 +69,17 @@ function pbjs(proto) {
   return new Promise((resolve, reject) => {
     pbjs.main(args, (error) => (error ? reject(new Error(`pbjs ${proto}: ${error.message}`)) : resolve()));
   });
+}
+
+/** --force-number speaks to the types alone: without this the decoders return objects wherever `long` is installed. */
+function numbersOnly(path) {
+  const text = readFileSync(path, 'utf8');
+  const [importLine] = text.match(/^import \$protobuf .*$/m) ?? [];
+  if (!importLine) throw new Error(`${path}: the generator has changed, see numbersOnly`);
+  writeFileSync(
+    path,
+    text.replace(importLine, `${importLine}\n\n$$protobuf.util.Long = null;\n$$protobuf.configure();`),
+  );
 }
 
 /**
