@@ -9,6 +9,10 @@ target_compile_options(davit_options INTERFACE
   -fno-exceptions -fno-rtti -ffunction-sections -fdata-sections
   -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Wold-style-cast -Wcast-align -Woverloaded-virtual -Wformat=2
   -Wimplicit-fallthrough -Wno-missing-field-initializers)
+if(NOT DAVIT_SANITIZE)
+  target_compile_options(davit_options INTERFACE -fstack-protector-strong)
+  target_compile_definitions(davit_options INTERFACE $<$<CONFIG:Release>:_FORTIFY_SOURCE=2>)
+endif()
 if(DAVIT_SANITIZE)
   target_compile_options(davit_options INTERFACE -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined
     -fno-omit-frame-pointer)

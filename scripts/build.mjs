@@ -45,14 +45,14 @@ function native() {
   runCmakeJs('build', '--parallel', String(availableParallelism()));
 }
 
-/** True when `directory` was configured completely, for this very checkout. */
-function configured(directory) {
+/** True when `directory` was configured completely, for this very checkout; otherwise what CMake remembers is deleted. */
+export function configured(directory) {
   const cache = join(directory, 'CMakeCache.txt');
-  return (
-    ['build.ninja', 'Makefile'].some((name) => existsSync(join(directory, name))) &&
-    existsSync(cache) &&
-    readFileSync(cache, 'utf8').includes(`CMAKE_HOME_DIRECTORY:INTERNAL=${realpathSync(root)}\n`)
-  );
+  const complete = ['build.ninja', 'Makefile'].some((name) => existsSync(join(directory, name))) && existsSync(cache);
+  const home = `CMAKE_HOME_DIRECTORY:INTERNAL=${realpathSync(root)}\n`;
+  if (complete && readFileSync(cache, 'utf8').includes(home)) return true;
+  for (const name of ['CMakeCache.txt', 'CMakeFiles']) rmSync(join(directory, name), { recursive: true, force: true });
+  return false;
 }
 
 if (isMain(import.meta.url)) {

@@ -59,6 +59,7 @@ async function unit() {
 async function native() {
   await (await import('./codegen.mjs')).codegen();
   const directory = join(root, 'build/sanitize');
+  (await import('./build.mjs')).configured(directory);
   const configured = run('cmake', ['-S', root, '-B', directory, '-DDAVIT_TESTS=ON', '-DDAVIT_SANITIZE=ON'], {
     check: false,
   });
