@@ -53,10 +53,35 @@ export interface LaunchOptions {
 /** Every option at its default: nothing asked for. */
 export function defaultLaunchOptions(): LaunchOptions {
   return {
-    bind: [], mount: [], writable: false, writableTmpfs: false, overlay: [], noHome: false, contain: false,
-    containAll: false, cleanEnv: false, env: {}, envFiles: [], noEnv: [], noEval: false, fakeroot: false,
-    ignoreSubuid: false, userns: false, pid: false, noPid: false, ipc: false, uts: false, net: false, noMount: [],
-    scratch: [], noInit: false, noUmask: false, compat: false, unsquash: false, keepPrivs: false, noPrivs: false,
+    bind: [],
+    mount: [],
+    writable: false,
+    writableTmpfs: false,
+    overlay: [],
+    noHome: false,
+    contain: false,
+    containAll: false,
+    cleanEnv: false,
+    env: {},
+    envFiles: [],
+    noEnv: [],
+    noEval: false,
+    fakeroot: false,
+    ignoreSubuid: false,
+    userns: false,
+    pid: false,
+    noPid: false,
+    ipc: false,
+    uts: false,
+    net: false,
+    noMount: [],
+    scratch: [],
+    noInit: false,
+    noUmask: false,
+    compat: false,
+    unsquash: false,
+    keepPrivs: false,
+    noPrivs: false,
     allowSetuid: false,
   };
 }
@@ -70,6 +95,8 @@ export interface Caller {
   user: { name: string; gecos: string; home: string; shell: string };
   groupNames: Record<number, string>;
   cwd: string; // $PWD when it names the working directory, else getcwd
+  /** The working directory with links resolved. */
+  physicalCwd: string;
   env: Record<string, string | undefined>;
   umask: number;
   hostname: string;

@@ -1,0 +1,113 @@
+/** How an image becomes the lowest layer of a root: by the kernel, by a FUSE server, or as a directory. */
+import { accessSync, constants, statSync } from 'node:fs';
+import { RuntimeError } from '../../errors';
+import type { LaunchConfig } from '../config/directives';
+import type { Image } from '../image/types';
+import { needsUserNamespace } from './namespaces';
+import type { Caller, LaunchOptions } from './options';
+import type { Step } from './plan';
+
+/** As `instance list --json` names them. */
+export type Driver = 'squashfs' | 'squashfuse_ll' | 'unpacked' | 'sandbox';
+
+const SERVER_NAMES = ['squashfuse_ll'];
+const DEFAULT_PATH = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
+const FUSE_DEVICE = '/dev/fuse';
+
+export interface DriverChoice {
+  driver: Driver;
+  /** The FUSE server's program, for squashfuse_ll. */
+  server?: string;
+  /** Why FUSE is not used, when `unpacked` was not asked for. */
+  reason?: string;
+}
+
+/**
+ * The driver for a launch. `unpacked` asks the caller of the compiler for an unpacked copy (LaunchRequest.unpackedDir).
+ * Root of the host lets the kernel mount; in a user namespace the kernel refuses squashfs, so a FUSE server reads it.
+ */
+export function chooseDriver(image: Image, options: LaunchOptions, caller: Caller, config: LaunchConfig): DriverChoice {
+  if (image.kind === 'sandbox') return { driver: 'sandbox' };
+  if (options.unsquash) return { driver: 'unpacked' };
+  if (!needsUserNamespace(options, caller)) return { driver: 'squashfs' };
+  const server = findServer(config.binaryPath, caller.env.PATH);
+  if (server === undefined) return { driver: 'unpacked', reason: `no ${SERVER_NAMES.join(' or ')} was found on PATH` };
+  if (!canUse(FUSE_DEVICE)) return { driver: 'unpacked', reason: `${FUSE_DEVICE} is missing or not permitted` };
+  return { driver: 'squashfuse_ll', server };
+}
+
+/** The first FUSE server on the configured path; relative entries are skipped. */
+function findServer(binaryPath: string, callerPath: string | undefined): string | undefined {
+  const directories = binaryPath
+    .replace('$PATH', callerPath ?? '')
+    .split(':')
+    .concat(DEFAULT_PATH);
+  for (const name of SERVER_NAMES) {
+    for (const directory of directories) {
+      if (!directory.startsWith('/')) continue;
+      const path = `${directory}/${name}`;
+      const stat = statSync(path, { throwIfNoEntry: false });
+      if (stat?.isFile() && (stat.mode & 0o111) !== 0) return path;
+    }
+  }
+  return undefined;
+}
+
+function canUse(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK | constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+export interface LayerRequest {
+  image: Image;
+  choice: DriverChoice;
+  /** Directory that remembers which loop device serves which image. */
+  loopDir: string;
+  unpackedDir?: string;
+}
+
+/**
+ * The step that mounts the image.
+ * @throws RuntimeError IMAGE_UNSUPPORTED when a copy is needed and there is none.
+ */
+export function imageLayer({ image, choice, loopDir, unpackedDir }: LayerRequest): Step {
+  const { driver, server } = choice;
+  if (driver === 'sandbox') return { mountDirectory: { path: image.path } };
+  if (driver === 'unpacked') {
+    if (unpackedDir === undefined) throw needsCopy(image, choice);
+    return { mountDirectory: { path: unpackedDir } };
+  }
+  if (!image.squashfs) throw new Error(`image ${image.path} has no squashfs`);
+  const { offsetBytes, sizeBytes } = image.squashfs;
+  if (driver === 'squashfs') return { mountSquashfs: { image: image.path, offsetBytes, sizeBytes, loopDir } };
+  return {
+    mountFuse: {
+      image: image.path,
+      serverArgv: serverArgv(server as string, offsetBytes),
+      source: driver,
+      subtype: driver,
+    },
+  };
+}
+
+/**
+ * Tried with squashfuse 0.1.105 (libfuse 3.14) and 0.5.2 (libfuse 3.17): the image is found as /proc/self/fd/3 (/dev/fd/3
+ * too), and the channel, already mounted, as the mount point /dev/fd/4, which needs neither fusermount nor the path of a
+ * directory. -f: a server in the background would lose its parent. The options uid= and gid= are no help: 0.1.105 lacks
+ * them, and 0.5.2 takes the 0 that our first user namespace has for "not given".
+ */
+function serverArgv(server: string, offsetBytes: number): string[] {
+  return [server, '-f', '-o', `offset=${offsetBytes}`, '/proc/self/fd/3', '/dev/fd/4'];
+}
+
+function needsCopy(image: Image, { reason }: DriverChoice): RuntimeError {
+  const why = reason === undefined ? 'it has not been unpacked' : reason;
+  return new RuntimeError('IMAGE_UNSUPPORTED', `mount the image "${image.path}": ${why}`, {
+    path: image.path,
+    hint: 'install squashfuse, or use --unsquash to run from an unpacked copy',
+  });
+}
