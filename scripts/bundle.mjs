@@ -48,13 +48,14 @@ export async function bundle() {
     esbuild.build({ ...options, entryPoints: [join(root, entry)], outfile: join(dist, outfile) });
 
   mkdirSync(dist, { recursive: true });
-  rmSync(join(dist, 'cli.cache'), { force: true });
+  for (const name of ['cli.cache', 'davit.cjs']) rmSync(join(dist, name), { force: true });
   await allOrDie([
     one('src/cli/main.ts', 'cli.cjs'),
     one('src/index.ts', 'index.cjs'),
-    one('scripts/entry/davit.cjs', 'davit.cjs'),
     bundleWorkers(esbuild, options),
   ]);
+  // Last: without it the launcher says that davit is not built.
+  await allOrDie([one('scripts/entry/davit.cjs', 'davit.cjs')]);
   if (existsSync(join(root, 'src/index.ts'))) declarations();
 }
 
