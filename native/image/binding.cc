@@ -1,5 +1,5 @@
 // The door of the image addon: arguments in, one call, the result or an error out. Everything blocks; the addon is
-// loaded by worker threads alone (src/workers). The shapes are described in src/workers/image-addon.ts.
+// loaded by worker threads alone (src/workers). The shapes are described in src/workers/shared/image-addon.ts.
 #include <fcntl.h>
 #include <napi.h>
 #include <sys/file.h>
@@ -55,12 +55,12 @@ Napi::Value scan_directory_call(const Napi::CallbackInfo& info) {
   return wrap(info.Env(), std::move(source), outcome);
 }
 
-// scanSquashfs(path, { offsetBytes, sizeBytes, xattrs })
+// scanSquashfs(path, { offsetBytes, sizeBytes, xattrs, name })
 Napi::Value scan_squashfs_call(const Napi::CallbackInfo& info) {
   Napi::Object given = info[1].As<Napi::Object>();
   auto source = std::make_unique<Source>();
   Outcome outcome = source->open_squashfs(info[0].ToString().Utf8Value().c_str(), number(given, "offsetBytes"),
-                                          number(given, "sizeBytes"), truth(given, "xattrs"));
+                                          number(given, "sizeBytes"), truth(given, "xattrs"), text(given, "name"));
   return wrap(info.Env(), std::move(source), outcome);
 }
 

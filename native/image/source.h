@@ -20,7 +20,8 @@ struct Source {
   std::vector<std::string> notes;  // what was left out, in words
 
   Outcome open_directory(const char* path, const ScanOptions& options);
-  Outcome open_squashfs(const char* path, uint64_t offset, uint64_t size, bool xattrs);
+  // `name` stands in failures.
+  Outcome open_squashfs(const char* path, uint64_t offset, uint64_t size, bool xattrs, std::string name);
 };
 
 }  // namespace davit::image

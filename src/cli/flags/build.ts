@@ -18,7 +18,7 @@ export function buildFlags(): Flag[] {
 
 function outputFlags(): Flag[] {
   return [
-    row('string', 'compression', 'gzip (default), zstd, xz, lzo or lz4', { own: true }),
+    row('string', 'compression', 'zstd[:1-22] (default zstd:3), gzip[:1-9], xz or lz4', { own: true }),
     later('bool', 'data', 'a SIF with a data partition', 'not there yet', { env: 'DATA' }),
     later('bool', 'encrypt', 'encrypt the image', CRYPT, { short: 'e' }),
     later('bool', 'fix-perms', 'give the owner rwX everywhere', 'not there yet', { env: 'FIXPERMS' }),
@@ -30,7 +30,7 @@ function outputFlags(): Flag[] {
     later('bool', 'reproducible', 'dates and ids that do not change from build to build', 'not there yet', {
       env: 'REPRODUCIBLE',
     }),
-    later('bool', 'sandbox', 'make a directory', 'not there yet', { short: 's', env: 'SANDBOX' }),
+    row('bool', 'sandbox', 'make a directory', { short: 's', env: 'SANDBOX' }),
     accepted('string', 'tmpdir', 'directory for temporary files', 'the image is written where it will lie', {
       env: 'TMPDIR',
       hidden: true,

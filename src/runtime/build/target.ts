@@ -1,0 +1,102 @@
+/** The place of a new image: checked first, filled last, and clean whatever happens between. */
+import { lstatSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { errnoOf, RuntimeError } from '../../errors';
+
+/** What an image directory has at least one of; nothing else is removed recursively for `--force`. */
+const SANDBOX_MARKS = ['.singularity.d', 'bin', 'usr', 'etc'];
+const CLEAN_UP_TRIES = 20;
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+/**
+ * Checks that an image can be made under a name.
+ * @param source what it is made from, when that is a path: it must not be lost
+ * @throws RuntimeError IMAGE_BUILD
+ */
+export function checkTarget(target: string, force: boolean, source?: string): void {
+  const path = resolve(target);
+  const stat = lstatSync(path, { throwIfNoEntry: false });
+  if (stat && !force) {
+    const message = `build target '${target}' already exists. Use --force if you want to overwrite it`;
+    throw new RuntimeError('IMAGE_BUILD', `While checking build target: ${message}`, { path });
+  }
+  if (stat?.isDirectory()) checkReplaceable(target, path);
+  if (stat && source !== undefined) checkApart(target, path, resolve(source));
+  const parent = dirname(path);
+  if (!statSync(parent, { throwIfNoEntry: false })?.isDirectory()) {
+    throw new RuntimeError('IMAGE_BUILD', `While checking build target: no directory "${parent}"`, { path: parent });
+  }
+}
+
+function checkReplaceable(target: string, path: string): void {
+  const names = readdirSync(path);
+  if (names.length === 0 || SANDBOX_MARKS.some((name) => names.includes(name))) {
+    if (dirname(path) !== path) return;
+  }
+  const message = `While checking build target: the directory '${target}' does not look like an image`;
+  throw new RuntimeError('IMAGE_BUILD', message, { path, hint: 'remove it yourself, or choose another name' });
+}
+
+function checkApart(target: string, path: string, source: string): void {
+  const inside = source === path || source.startsWith(`${path}/`);
+  if (inside && statSync(path).isDirectory()) {
+    const message = `While checking build target: '${target}' holds what it would be made from`;
+    throw new RuntimeError('IMAGE_BUILD', message, { path, hint: 'choose another name' });
+  }
+}
+
+/**
+ * Makes an image under a temporary name beside its own and then gives it that name. When `make` fails, or the program
+ * is interrupted, nothing is left.
+ */
+export async function replaceTarget<T>(target: string, make: (temporary: string) => Promise<T>): Promise<T> {
+  const path = resolve(target);
+  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.${Date.now().toString(36)}.partial`);
+  const stop = (signal: NodeJS.Signals) => {
+    remove(temporary);
+    for (const name of SIGNALS) process.removeListener(name, stop);
+    process.kill(process.pid, signal); // now with its default effect
+  };
+  for (const name of SIGNALS) process.on(name, stop);
+  try {
+    const result = await make(temporary);
+    swap(temporary, path);
+    return result;
+  } catch (error) {
+    remove(temporary);
+    throw error;
+  } finally {
+    for (const name of SIGNALS) process.removeListener(name, stop);
+  }
+}
+
+/** A worker may still be writing below a directory that is being removed; its own files vanish beneath it then. */
+function remove(path: string): void {
+  for (let tries = CLEAN_UP_TRIES; tries > 0; tries--) {
+    try {
+      rmSync(path, { recursive: true, force: true });
+      return;
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOTEMPTY') return;
+    }
+  }
+}
+
+/** rename(2) replaces a file by a file; a directory in the way is moved aside first. */
+function swap(temporary: string, path: string): void {
+  const old = lstatSync(path, { throwIfNoEntry: false });
+  const made = lstatSync(temporary);
+  if (!old || (!old.isDirectory() && !made.isDirectory())) {
+    renameSync(temporary, path);
+    return;
+  }
+  const aside = `${temporary}.old`;
+  renameSync(path, aside);
+  try {
+    renameSync(temporary, path);
+  } catch (error) {
+    renameSync(aside, path);
+    throw error;
+  }
+  remove(aside);
+}
