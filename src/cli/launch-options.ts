@@ -112,6 +112,14 @@ export function settleNetwork(options: Options, isRoot: boolean, terminal: Pick<
   options.set('network', 'none', source, given);
 }
 
+/** The parts of --containall and --compat that concern the environment and so apply to a running instance too. */
+function impliedByContainment(options: Options): void {
+  const [all, compat] = [options.flag('containAll'), options.flag('compat')];
+  const given = options.given(all ? 'containAll' : 'compat') ?? '';
+  if ((all || compat) && !options.has('cleanenv')) options.set('cleanenv', true, 'flag', given);
+  for (const key of compat ? ['noEval', 'noUmask'] : []) options.set(key, true, 'flag', given);
+}
+
 /**
  * Takes out what has no effect on a running instance; says so once, for what stands on the command line. (Apptainer is
  * silent.) What a site has set in everybody's environment is not worth a line at every exec.
@@ -121,6 +129,7 @@ export function dropWithoutEffect(
   flags: readonly Flag[],
   terminal: Pick<Terminal, 'warning' | 'info'>,
 ): void {
+  impliedByContainment(options);
   const ignored = new Set<string>();
   for (const flag of flags) {
     if (flag.joins) continue;

@@ -1,18 +1,20 @@
 /** The commands that launch: exec, run, shell, test, instance start, instance run. They differ in a few words only. */
 import { RuntimeError } from '../errors';
 import { launcherPath, native } from '../native';
+import { loadConfig } from '../runtime/config/config';
 import { checkInstanceName } from '../runtime/instance/names';
+import { prepareImage } from '../runtime/instance/prepare-image';
 import type { InstanceRecord } from '../runtime/instance/record';
 import { InstanceStore } from '../runtime/instance/store';
 import { readCaller } from '../runtime/launch/caller';
-import { type CompiledPlan, compileImageLaunch, compileJoin } from '../runtime/launch/compile';
+import { compileImageLaunch } from '../runtime/launch/compile';
+import { compileJoin } from '../runtime/launch/join';
 import type { Action, Caller } from '../runtime/launch/options';
+import type { CompiledPlan } from '../runtime/launch/plan';
 import { stateDirectory } from '../runtime/state-directory';
 import type { CommandContext } from './command';
 import { flagsOf } from './flags';
-import { prepareImage } from './launch-image';
 import { dropWithoutEffect, launchOptions, refuseUnsupported, settleNetwork } from './launch-options';
-import { planJson, planText } from './plan-text';
 
 const INSTANCE_URI = 'instance://';
 
@@ -40,7 +42,7 @@ export async function launch(action: Action, context: CommandContext, isRun = fa
     : await imagePlan(action, caller, context, isRun);
 
   for (const { level, text } of plan.warnings) terminal.message(level, text);
-  if (options.has('dryRun')) return printPlan(plan, context);
+  if (options.has('dryRun')) return await printPlan(plan, context);
   return native().execLauncher(launcherPath(), plan.bytes());
 }
 
@@ -50,13 +52,28 @@ async function imagePlan(
   context: CommandContext,
   isRun: boolean,
 ): Promise<CompiledPlan> {
-  const { args, options, terminal } = context;
+  const { args, options, terminal, env } = context;
   settleNetwork(options, caller.uid === 0, terminal);
   if (action === 'start') checkInstanceName(args[1] as string);
-  const request = { action, options: launchOptions(options), caller, output: outputOf(context) };
-  const image = await prepareImage(args[0] as string, request.options, caller, terminal);
-  if (action !== 'start') return compileImageLaunch({ ...request, image, ...payload(action, args) });
-  return compileImageLaunch({ ...request, image, instanceName: args[1] as string, isRun, args: args.slice(2) });
+  const file = options.text('config');
+  const { config, warnings } = loadConfig({ env, ...(file === undefined ? {} : { file }) });
+  for (const text of warnings) terminal.warning(text);
+  const request = { action, options: launchOptions(options), caller, config, output: outputOf(context) };
+  const prepared = await prepareImage({
+    ...request,
+    given: args[0] as string,
+    dryRun: options.has('dryRun'),
+    onInfo: (text) => terminal.info(text),
+    onWarning: (text) => terminal.warning(text),
+  });
+  if (action !== 'start') return compileImageLaunch({ ...request, ...prepared, ...payload(action, args) });
+  return compileImageLaunch({
+    ...request,
+    ...prepared,
+    instanceName: args[1] as string,
+    isRun,
+    args: args.slice(2),
+  });
 }
 
 function joinPlan(action: Action, name: string, caller: Caller, context: CommandContext): CompiledPlan {
@@ -101,8 +118,9 @@ function outputOf({ terminal }: CommandContext): { messageLevel: number; color: 
   return { messageLevel: terminal.level, color: terminal.color };
 }
 
-function printPlan(plan: CompiledPlan, { options, terminal }: CommandContext): number {
-  if (options.text('dryRun') === 'json' || options.flag('json')) terminal.json(planJson(plan.plan));
-  else terminal.out(planText(plan.plan));
+async function printPlan(plan: CompiledPlan, { options, terminal }: CommandContext): Promise<number> {
+  const { describePlan, planToJson } = await import('../runtime/launch/describe');
+  if (options.text('dryRun') === 'json' || options.flag('json')) terminal.out(`${planToJson(plan.plan)}\n`);
+  else terminal.out(describePlan(plan.plan));
   return 0;
 }

@@ -28,6 +28,8 @@ export interface InstanceRecord {
   ip: string;
   command: string[];
   isRun: boolean;
+  /** Mask of the capabilities that joins keep to; 0: all. */
+  keepCapabilities: number;
   pid: number;
   /** Clock ticks since boot. */
   pidStartTime: number;
@@ -68,6 +70,7 @@ export const EMPTY_RECORD: InstanceRecord = {
   ip: '',
   command: [],
   isRun: false,
+  keepCapabilities: 0,
   pid: 0,
   pidStartTime: 0,
   keeperPid: 0,

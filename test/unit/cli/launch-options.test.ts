@@ -139,6 +139,15 @@ describe('dropWithoutEffect', () => {
     });
   });
 
+  it('keeps what --containall and --compat mean for the environment', () => {
+    expect(launchOptions(join(['--containall']).options)).toMatchObject({
+      cleanEnv: true,
+      noEval: false,
+      containAll: false,
+    });
+    expect(launchOptions(join(['--compat']).options)).toMatchObject({ cleanEnv: true, noEval: true, noUmask: true });
+  });
+
   it('is silent about what the environment gives', () => {
     const { options, text } = join([], { APPTAINER_BIND: '/site', APPTAINER_NV: '1' });
     expect(text).toBe('');

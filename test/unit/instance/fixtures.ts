@@ -37,6 +37,7 @@ export function sampleRecord(name: string, changes: Partial<InstanceRecord> = {}
     ip: '',
     command: ['arg1', 'arg 2'],
     isRun: false,
+    keepCapabilities: 0,
     pid: 4242,
     pidStartTime: 123456,
     keeperPid: 4241,

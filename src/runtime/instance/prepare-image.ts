@@ -1,0 +1,51 @@
+/** An image on its way into a plan: opened, its mount driver chosen, unpacked where that driver needs it. */
+import { join } from 'node:path';
+import { native } from '../../native';
+import { cacheDirectory } from '../cache-directory';
+import type { LaunchConfig } from '../config/directives';
+import { openImage } from '../image/open';
+import type { Image } from '../image/types';
+import { chooseDriver, type DriverChoice } from '../launch/image-layer';
+import type { Caller, LaunchOptions } from '../launch/options';
+
+export interface PreparedImage {
+  image: Image;
+  choice: DriverChoice;
+  /** For the driver `unpacked`. */
+  unpackedDir?: string;
+}
+
+export interface PrepareRequest {
+  /** How the user named it. */
+  given: string;
+  options: LaunchOptions;
+  caller: Caller;
+  config: LaunchConfig;
+  /** Nothing is unpacked; the plan names the directory that would be. */
+  dryRun?: boolean;
+  onInfo?: (text: string) => void;
+  onWarning?: (text: string) => void;
+}
+
+/**
+ * Prepares an image for compileImageLaunch().
+ * @throws RuntimeError of openImage() and unpackedRootfs()
+ */
+export async function prepareImage(request: PrepareRequest): Promise<PreparedImage> {
+  const { given, options, caller, config } = request;
+  const image = openImage(given);
+  const choice = chooseDriver(image, options, caller, config);
+  if (choice.driver !== 'unpacked') return { image, choice };
+  return { image, choice, unpackedDir: await unpack(image, choice, request) };
+}
+
+async function unpack(image: Image, choice: DriverChoice, request: PrepareRequest): Promise<string> {
+  const { findUnpacked, unpackedKey, unpackedRootfs } = await import('../image/unpack');
+  const cacheDir = cacheDirectory(request.caller.env, request.caller.uid, native());
+  const found = findUnpacked(image, cacheDir);
+  if (found !== undefined) return found;
+  if (request.dryRun) return join(cacheDir, 'rootfs', unpackedKey(image, process.geteuid?.() === 0));
+  if (choice.reason !== undefined) request.onInfo?.(`Cannot mount ${image.path}: ${choice.reason}`);
+  request.onInfo?.('Converting SIF file to temporary sandbox...');
+  return await unpackedRootfs(image, cacheDir, request.onWarning);
+}
