@@ -77,7 +77,10 @@ int make_plan_fd(std::string_view plan) {
 }
 
 int exec_launcher(const char* launcher, int plan_fd) {
-  // Node keeps its descriptors close-on-exec; only the plan goes along.
+  // Node makes every descriptor close-on-exec when it starts, 0, 1 and 2 included (uv_disable_stdio_inheritance); those
+  // and the plan go along.
+  for (int fd = 0; fd < 3; fd++)
+    if (fcntl(fd, F_GETFD) >= 0) fcntl(fd, F_SETFD, 0);
   if (plan_fd != kPlanFd && dup2(plan_fd, kPlanFd) < 0) return errno;
   if (plan_fd == kPlanFd && fcntl(kPlanFd, F_SETFD, 0) != 0) return errno;
   const char* argv[] = {"davit", "--plan", "3", kTitleRoom, nullptr};
