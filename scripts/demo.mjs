@@ -2,7 +2,7 @@
 // them, works inside them, fetches their pages, stops them. Every command is printed; the first failure ends it with
 // status 1, and nothing stays behind. `--no-setup` leaves out the set-up (packages, node_modules, build).
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
@@ -79,9 +79,10 @@ function davitIn(state) {
 /** Whatever the way here: no instance stays, and no file but the image. */
 function end(davit, temporary, status) {
   try {
-    // Without instances stop says so and fails, which is no fault here.
-    const left = existsSync(join(temporary, 'state/instances'));
-    if (left && status !== 0) davit('instance', 'stop', '--all', '--force');
+    // Without instances stop would say so and fail.
+    const instances = join(temporary, 'state/instances');
+    if (status !== 0 && existsSync(instances) && readdirSync(instances).length > 0)
+      davit('instance', 'stop', '--all', '--force');
   } catch (error) {
     process.stderr.write(`demo: ${error.message}\n`);
   }
