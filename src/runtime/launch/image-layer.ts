@@ -46,11 +46,20 @@ function findServer(binaryPath: string, callerPath: string | undefined): string 
     for (const directory of directories) {
       if (!directory.startsWith('/')) continue;
       const path = `${directory}/${name}`;
-      const stat = statSync(path, { throwIfNoEntry: false });
-      if (stat?.isFile() && (stat.mode & 0o111) !== 0) return path;
+      if (isProgram(path)) return path;
     }
   }
   return undefined;
+}
+
+/** False also for what lies in a directory that the caller may not enter: `su` keeps root's PATH. */
+function isProgram(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
 }
 
 function canUse(path: string): boolean {
