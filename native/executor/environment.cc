@@ -31,7 +31,7 @@ const char* join(Arena& arena, std::string_view a, std::string_view b, std::stri
   char* p = static_cast<char*>(arena.alloc(a.size() + b.size() + c.size() + 1, 1));
   if (!p) return nullptr;
   memcpy(p, a.data(), a.size());
-  memcpy(p + a.size(), b.data(), b.size());
+  if (!b.empty()) memcpy(p + a.size(), b.data(), b.size());
   if (!c.empty()) memcpy(p + a.size() + b.size(), c.data(), c.size());
   p[a.size() + b.size() + c.size()] = 0;
   return p;

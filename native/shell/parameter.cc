@@ -27,7 +27,7 @@ bool is_kept_by_shells(std::string_view name) {
 Value positional(Shell& shell, std::string_view digits) {
   size_t n = 0;
   for (char c : digits) n = n > 1'000'000 ? n : n * 10 + static_cast<size_t>(c - '0');
-  if (n == 0) return {true, shell.input.arg0};
+  if (n == 0) return {true, shell.arg0};
   if (n > shell.positional.count) return {};
   return {true, shell.positional.items[n - 1]};
 }
@@ -47,7 +47,7 @@ Value look_up(Shell& shell, std::string_view name) {
 // A message of the shell's own, worded as dash does, and the end: POSIX 2.8.1 lets an expansion error exit the shell.
 [[noreturn]] void expansion_error(Shell& shell, std::string_view name, std::string_view message) {
   Bytes text(shell.memory);
-  text.add(shell.input.arg0);
+  text.add(shell.arg0);
   text.add(": ");
   text.add(decimal(shell, shell.stop.place.line));
   text.add(": ");

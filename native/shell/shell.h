@@ -39,7 +39,7 @@ struct ShellOutput {
 };
 
 struct ShellResult {
-  ShellOutcome outcome;
+  ShellOutcome outcome = ShellOutcome::Unsupported;
   const char* const* argv = nullptr;         // Exec: as the script gave it, argv[0] not looked up in PATH
   const char* const* envp = nullptr;         // Exec: the exported variables
   int status = 0;                            // Exit: 0 to 255

@@ -1,6 +1,7 @@
 // The state of one run of the shell, and the few things that all of its parts need.
 #pragma once
 #include "shell/ast.h"
+#include "shell/eval.h"
 #include "shell/files.h"
 #include "shell/memory.h"
 #include "shell/output.h"
@@ -42,7 +43,8 @@ struct Shell {
         memory(*shell_input.arena, stop),
         variables(memory, stop),
         files(shell_input.root_fd),
-        output(memory) {}
+        output(memory),
+        arg0(shell_input.arg0 ? shell_input.arg0 : "sh") {}
 
   const ShellInput& input;
   Stop stop;
@@ -50,6 +52,7 @@ struct Shell {
   Variables variables;
   Files files;
   OutputList output;
+  std::string_view arg0;
   Options options;
   Positional positional;
   Definition* functions = nullptr;
@@ -57,7 +60,7 @@ struct Shell {
   SavedVariable** locals = nullptr;       // of the function being executed
   std::string_view message_command;       // eval or a sourced file, while it is executed; for messages
   int status = 0;                         // $?
-  int return_status = 0;
+  Position builtin_position;              // of the builtin being run, for `.` and eval
   Skip skip = Skip::None;
   unsigned skip_loops = 0;                // how many loops break or continue still has to leave
   unsigned loops = 0;                     // around the command, within its function or sourced file
@@ -66,7 +69,7 @@ struct Shell {
   // Bounds recursion: syntax, execution and expansion alike. A level is under 1 KiB of stack.
   static constexpr unsigned kDepth = 320;
   // Bounds time: one for a byte expanded or compared, kCommandCost for a command.
-  static constexpr int64_t kWork = 200'000'000;
+  static constexpr int64_t kWork = 50'000'000;
   static constexpr unsigned kCommandCost = 20;
 
   void enter() {

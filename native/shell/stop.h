@@ -18,7 +18,7 @@ struct Place {
 struct Stop {
   jmp_buf landing;
   Place place;  // of the command being executed
-  ShellResult result{ShellOutcome::Unsupported};
+  ShellResult result;
 
   [[noreturn]] void unsupported(const char* what) { unsupported(what, place); }
 

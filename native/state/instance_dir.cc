@@ -122,6 +122,7 @@ Claim claim_instance(int state, const char* name, InstanceDir* out, int* error) 
   out->name.add(name);
   for (int i = 0; i < kClaimTries; i++) {
     Claim claim = try_claim(out, error);
+    if (claim != Claim::Ok) out->lock.reset();  // and with it byte 1
     if (claim != Claim::Error || (*error != ENOENT && *error != ESTALE)) return claim;
   }
   return Claim::Error;

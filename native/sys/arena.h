@@ -34,7 +34,7 @@ class Arena {
   const char* copy(std::string_view text) {
     char* p = static_cast<char*>(alloc(text.size() + 1, 1));
     if (!p) return nullptr;
-    memcpy(p, text.data(), text.size());
+    if (!text.empty()) memcpy(p, text.data(), text.size());
     p[text.size()] = 0;
     return p;
   }
