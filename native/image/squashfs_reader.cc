@@ -10,9 +10,6 @@
 
 namespace davit::image {
 
-// A tree of more inodes than this would not fit in memory in any useful way; the largest images have a few million.
-constexpr uint32_t max_inodes = 1U << 26;
-
 Outcome SquashfsReader::failure(const char* step, const Node* node, int code) const {
   std::string object = node ? name_ + ": " + path_of(node) : name_;
   if (code == SQFS_ERROR_IO) return system_failure(step, object, file_.err);
@@ -26,7 +23,6 @@ Outcome SquashfsReader::open_image(Fd fd, uint64_t offset, uint64_t size, std::s
   sqfs_file_t* file = &file_.interface;
   if (int code = sqfs_super_read(&super_, file)) return failure("read superblock", nullptr, code);
   if (super_.bytes_used > size) return failure("read superblock", nullptr, SQFS_ERROR_OUT_OF_BOUNDS);
-  if (super_.inode_count > max_inodes) return failure("read superblock", nullptr, SQFS_ERROR_OVERFLOW);
   file_.size = super_.bytes_used;  // no table may reach into what follows
 
   sqfs_compressor_t* compressor = nullptr;
@@ -55,7 +51,6 @@ Outcome SquashfsReader::open_image(Fd fd, uint64_t offset, uint64_t size, std::s
 Outcome SquashfsReader::scan(bool xattrs, Tree* tree) {
   tree_ = tree;
   want_xattrs_ = xattrs;
-  by_number_.assign(super_.inode_count, nullptr);
   sqfs_inode_generic_t* raw = nullptr;
   if (int code = sqfs_dir_reader_get_root_inode(directories_.get(), &raw)) return failure("read root", nullptr, code);
   SqfsInode source(raw);
@@ -63,7 +58,7 @@ Outcome SquashfsReader::scan(bool xattrs, Tree* tree) {
   Node* root = tree->add_node(nullptr, "", inode);
   if (auto bad = fill(inode, *source, root)) return bad;
   if (!root->is_directory()) return failure("read root", nullptr, SQFS_ERROR_NOT_DIR);
-  if (source->base.inode_number - 1 < by_number_.size()) by_number_[source->base.inode_number - 1] = inode;
+  by_number_[source->base.inode_number] = inode;
   inode->source = std::move(source);
   return read_directory(root, 0);
 }
@@ -101,9 +96,9 @@ Outcome SquashfsReader::add_entry(Node* parent, std::string_view name, SqfsInode
   if (!parent->children.empty() && parent->children.back()->name >= name)
     return logic_failure("read directory", name_ + ": " + path_of(parent), "entries out of order: the image is damaged");
   uint32_t number = source->base.inode_number;
-  if (number == 0 || number > by_number_.size())
+  if (number == 0 || number > super_.inode_count)
     return logic_failure("read inode", name_ + ": " + path_of(parent), "inode number out of range: the image is damaged");
-  Inode*& known = by_number_[number - 1];
+  Inode*& known = by_number_[number];
   if (known && S_ISDIR(known->mode)) return failure("read directory", parent, SQFS_ERROR_LINK_LOOP);
   if (known) {
     tree_->add_node(parent, name, known);

@@ -9,7 +9,7 @@
 
 #include <memory>
 #include <string>
-#include <vector>
+#include <unordered_map>
 
 #include "image/compressor.h"
 #include "image/fd_file.h"
@@ -56,7 +56,7 @@ class SquashfsReader : public ContentReader {
 
   // While scanning.
   Tree* tree_ = nullptr;
-  std::vector<Inode*> by_number_;  // inode number - 1 → inode, for hard links and to see a directory twice
+  std::unordered_map<uint32_t, Inode*> by_number_;  // for hard links, and to see a directory twice
   bool want_xattrs_ = false;
 
   // The file being read.

@@ -65,10 +65,14 @@ function inspectSource(source: string): InspectedImage {
     if (!unrecognised || !looksLikeDefinition(source)) {
       throw new RuntimeError(code, `Unable to build from ${source}: ${error.message}`, { hint, errno, path });
     }
-    throw new RuntimeError('IMAGE_UNSUPPORTED', `Unable to build from ${source}: definition files are not supported yet`, {
-      path: source,
-      hint: 'build from a directory: "davit build image.sif ROOTFS"',
-    });
+    throw new RuntimeError(
+      'IMAGE_UNSUPPORTED',
+      `Unable to build from ${source}: definition files are not supported yet`,
+      {
+        path: source,
+        hint: 'build from a directory: "davit build image.sif ROOTFS"',
+      },
+    );
   }
 }
 
@@ -114,7 +118,10 @@ async function packSif(
 }
 
 /** JSON objects of a SIF that say something about its contents and are not made anew. */
-function carriedObjects(path: string, descriptors: NonNullable<InspectedImage['sif']>['descriptors']): Record<string, string> {
+function carriedObjects(
+  path: string,
+  descriptors: NonNullable<InspectedImage['sif']>['descriptors'],
+): Record<string, string> {
   const carried: Record<string, string> = {};
   const fd = openSync(path, 'r');
   try {
@@ -136,6 +143,11 @@ async function unpackSandbox({ image }: InspectedImage, directory: string): Prom
   if (!squashfs) throw new RuntimeError('INTERNAL', 'a sandbox cannot be unpacked');
   const { offsetBytes, sizeBytes } = squashfs;
   const faithful = process.geteuid?.() === 0;
-  const task: UnpackSandboxTask = { addonPath: imageAddonPath(), image: { path, offsetBytes, sizeBytes }, directory, faithful };
+  const task: UnpackSandboxTask = {
+    addonPath: imageAddonPath(),
+    image: { path, offsetBytes, sizeBytes },
+    directory,
+    faithful,
+  };
   return await runTask('unpack-sandbox', task);
 }
