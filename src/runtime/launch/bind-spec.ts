@@ -129,7 +129,7 @@ function withoutEscapes(text: string): string {
 /** Fields of one line of RFC 4180: a quoted field may hold commas, a doubled quote is one. */
 export function splitCsv(text: string): string[] {
   const fields: string[] = [];
-  const field = /\s*(?:"((?:[^"]|"")*)"|([^,]*))(,|$)/y;
+  const field = /\s*(?:"((?:[^"]|"")*)"\s*|([^",][^,]*|))(,|$)/y;
   while (field.lastIndex <= text.length) {
     const match = field.exec(text);
     if (!match) throw bad(text, 'its quotes do not match');

@@ -235,12 +235,22 @@ class EnvFile {
       if (char === undefined) return this.fail(start, `reached the end without closing ${close}`);
       if (char === close) depth--;
       else if (char === '(' && close === ')') depth++;
+      else if (char === '"' || char === "'") this.at = this.closingQuote(char);
     }
     const command = this.text.slice(start, this.at - 1);
     this.request.notes.warning(
       `${this.place(start)}: could not execute "${command}": execution is disabled in environment files`,
     );
     return '';
+  }
+
+  /** Where the quote that opens here ends; where it opens, when it does not end. */
+  private closingQuote(quote: string): number {
+    for (let at = this.at + 1; at < this.text.length; at++) {
+      if (this.text[at] === quote) return at;
+      if (quote === '"' && this.text[at] === '\\') at++;
+    }
+    return this.at;
   }
 
   private refuse(at: number, word: string): never {

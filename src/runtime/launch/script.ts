@@ -59,9 +59,9 @@ unset DAVIT_ENV_NAMES
 `;
 }
 
-/** Some shells come with a PS1 of their own: the image decides by whether it is empty. */
+/** Shells come with variables of their own, such as PS1 and TERM: what the image finds, and what comes back, is ours. */
 function sourceImage(injects: boolean): string {
-  return `unset PS1
+  return `unset PS1 \${DAVIT_HOST_NAMES-}
 for DAVIT_F in /.singularity.d/env/*.sh; do
 [ -f "$DAVIT_F" ] || continue
 case $DAVIT_F in */90-environment.sh) export "PATH=\${PATH-$DAVIT_P}";; esac
