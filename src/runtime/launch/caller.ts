@@ -49,9 +49,14 @@ function currentDirectory(env: Readonly<Record<string, string | undefined>>): st
 /** The name that the caller's shell uses, links and all, if it still names the same directory. */
 export function logicalCwd(pwd: string | undefined, physical: string): string {
   if (pwd === undefined || pwd === physical || !pwd.startsWith('/')) return physical;
-  const a = statSync(pwd, { throwIfNoEntry: false });
-  const b = statSync('.', { throwIfNoEntry: false });
-  return a !== undefined && b !== undefined && a.dev === b.dev && a.ino === b.ino ? pwd : physical;
+  try {
+    const a = statSync(pwd);
+    const b = statSync('.');
+    return a.dev === b.dev && a.ino === b.ino ? pwd : physical;
+  } catch {
+    // gone, or behind a directory that may not be entered
+    return physical;
+  }
 }
 
 function readText(path: string): string {

@@ -107,8 +107,12 @@ function depth(path: string): number {
 }
 
 function isDevice(path: string): boolean {
-  const stat = statSync(path, { throwIfNoEntry: false });
-  return stat !== undefined && (stat.isCharacterDevice() || stat.isBlockDevice());
+  try {
+    const stat = statSync(path);
+    return stat.isCharacterDevice() || stat.isBlockDevice();
+  } catch {
+    return false;
+  }
 }
 
 function userBindsAllowed({ config, notes }: MountContext, what: string): boolean {

@@ -64,7 +64,7 @@ export function hostPath(ctx: Pick<MountContext, 'caller'>, path: string): strin
 
 export function isDirectory(path: string): boolean {
   try {
-    return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+    return statSync(path).isDirectory();
   } catch {
     return false;
   }

@@ -1,9 +1,9 @@
 /** `--writable`, `--writable-tmpfs` and `--overlay` (formats.md sections 10 and 11). */
-import { accessSync, constants, existsSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
 import { RuntimeError } from '../../errors';
 import type { LaunchConfig } from '../config/directives';
 import type { Image } from '../image/types';
-import { hostPath } from './mount-context';
+import { hostPath, isDirectory } from './mount-context';
 import type { Notes } from './notes';
 import type { Caller, LaunchOptions } from './options';
 import type { Step } from './plan';
@@ -54,28 +54,7 @@ export function planOverlays(
 function addOverlay(plan: OverlayPlan, spec: string, caller: Caller): void {
   const readOnly = spec.endsWith(':ro');
   const path = hostPath({ caller }, readOnly ? spec.slice(0, -3) : spec.replace(/:rw$/, ''));
-  const stat = statSync(path, { throwIfNoEntry: false });
-  if (!stat) {
-    throw new RuntimeError(
-      'OPTION',
-      `while loading overlay images: failed to open overlay image ${path}: no such file or directory`,
-      {
-        path,
-        errno: 'ENOENT',
-        hint: 'create the directory first',
-      },
-    );
-  }
-  if (!stat.isDirectory()) {
-    throw new RuntimeError(
-      'OPTION',
-      `while loading overlay images: ${path} is a file: overlay images are not supported yet`,
-      {
-        path,
-        hint: 'use a directory',
-      },
-    );
-  }
+  if (!isDirectory(path)) throw unusable(path);
   if (readOnly) {
     plan.layers.push({ mountDirectory: { path: existsSync(`${path}/upper`) ? `${path}/upper` : path } });
     return;
@@ -87,6 +66,16 @@ function addOverlay(plan: OverlayPlan, spec: string, caller: Caller): void {
   }
   checkUpper(path);
   plan.upper = { upperDir: `${path}/upper`, workDir: `${path}/work` };
+}
+
+function unusable(path: string): RuntimeError {
+  const what = existsSync(path)
+    ? `${path} is no directory: overlay images are not supported yet`
+    : `failed to open overlay image ${path}: no such file or directory`;
+  return new RuntimeError('OPTION', `while loading overlay images: ${what}`, {
+    path,
+    hint: 'use a directory that exists',
+  });
 }
 
 /** The launch makes upper and work; where it may not, it is better said before anything is mounted. */
