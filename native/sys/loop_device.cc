@@ -65,6 +65,15 @@ int attach(int image_fd, const char* image_path, const Wanted& wanted, LoopDevic
   return error;
 }
 
+// The memory lies in the state directory, which a one-shot launch may be the first to need.
+void make_memory(const char* dir) {
+  if (mkdir(dir, 0700) == 0 || errno != ENOENT) return;
+  Text<600> parent;
+  parent.add(std::string_view(dir, strlen(dir)).substr(0, std::string_view(dir).rfind('/')));
+  mkdir(parent.c_str(), 0700);
+  mkdir(dir, 0700);
+}
+
 }  // namespace
 
 int loop_for_image(int image_fd, const char* image_path, uint64_t offset, uint64_t size, const char* memory_dir,
@@ -77,8 +86,10 @@ int loop_for_image(int image_fd, const char* image_path, uint64_t offset, uint64
   path.add(memory_dir).add("/").add_number(static_cast<int64_t>(wanted.image.st_dev)).add("-");
   path.add_number(static_cast<int64_t>(wanted.image.st_ino)).add("-").add_number(static_cast<int64_t>(offset));
   Fd memory;
-  if (*memory_dir && !path.full())
+  if (*memory_dir && !path.full()) {
+    make_memory(memory_dir);
     memory.reset(retry([&] { return open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600); }));
+  }
   // The lock makes the first starts of an image agree on one device; it is held for the attach only.
   if (memory.valid()) retry([&] { return flock(memory.get(), LOCK_EX); });
   uint32_t number = UINT32_MAX;
