@@ -1,7 +1,7 @@
 /** instance list: a table, the log files, or JSON; sorted by name. */
 import { RuntimeError } from '../../errors';
+import { instanceInfo } from '../../runtime/instance/info';
 import { globMatcher } from '../../runtime/instance/names';
-import type { InstanceRecord } from '../../runtime/instance/record';
 import type { Found } from '../../runtime/instance/store';
 import type { CommandContext } from '../command';
 import { openInstances } from '../instances';
@@ -47,11 +47,12 @@ function byName(a: { instance: string }, b: { instance: string }): number {
 function row({ name, record }: Alive, verbose: boolean): string[] {
   const cells = [name, String(record.pid), record.ip, record.image];
   if (!verbose) return cells;
-  return [...cells, stateOf(record), record.exited ? String(record.exitStatus) : ''];
+  const { state, exitStatus } = instanceInfo(record);
+  return [...cells, state, exitStatus === null ? '-' : String(exitStatus)];
 }
 
 function damagedRow({ name }: Damaged, verbose: boolean): string[] {
-  return [name, '', '', '', ...(verbose ? ['damaged', ''] : [])];
+  return [name, '', '', '', ...(verbose ? ['damaged', '-'] : [])];
 }
 
 /** Two lines an instance: the error output first. */
@@ -62,44 +63,12 @@ function logRows({ name, record }: Alive): string[][] {
   ];
 }
 
-/** `running`, or `exited` when the startscript has ended; the instance itself stays up. */
-function stateOf(record: InstanceRecord): 'running' | 'exited' {
-  return record.exited ? 'exited' : 'running';
-}
-
-/** Apptainer's keys in Apptainer's order, then ours. */
-function describe({ name, record }: Alive): Record<string, unknown> & { instance: string } {
-  return {
-    instance: name,
-    pid: record.pid,
-    img: record.image,
-    ip: record.ip,
-    logErrPath: record.logErr,
-    logOutPath: record.logOut,
-    state: stateOf(record),
-    exitStatus: record.exited ? record.exitStatus : null,
-    exitedAt: record.exited ? timeOf(record.exitedAtMs) : null,
-    startedAt: timeOf(record.startedAtMs),
-    driver: record.driver,
-    userns: record.userNamespace,
-    fakeroot: record.fakeroot,
-    writableTmpfs: record.writableTmpfs,
-    user: record.user,
-    uid: record.uid,
-    app: record.app,
-    command: record.command,
-    isRun: record.isRun,
-    keeperPid: record.keeperPid,
-    serverPid: record.serverPid,
-    programPid: record.programPid,
-    davitVersion: record.davitVersion,
-  };
+/** Apptainer's keys in Apptainer's order and under its names, then ours. */
+function describe({ record }: Alive): Record<string, unknown> & { instance: string } {
+  const { name, pid, image, ip, logErr, logOut, ...ours } = instanceInfo(record);
+  return { instance: name, pid, img: image, ip, logErrPath: logErr, logOutPath: logOut, ...ours };
 }
 
 function describeDamaged({ name, problem }: Damaged): Record<string, unknown> & { instance: string } {
   return { instance: name, pid: 0, img: '', ip: '', logErrPath: '', logOutPath: '', state: 'damaged', problem };
-}
-
-function timeOf(ms: number): string {
-  return new Date(ms).toISOString();
 }
