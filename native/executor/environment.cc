@@ -61,7 +61,7 @@ bool make_environment(Arena& arena, const Environment& rules, const char* const*
     if (entry) out->entries[out->count++] = entry;
   };
   for (const Variable& v : rules.set) {
-    const char* value = v.from_instance_name ? instance_name : v.from_host ? host_value(host, v.name) : v.value;
+    const char* value = v.from_instance_name ? instance_name : *v.from_host ? host_value(host, v.from_host) : v.value;
     if (value) add(join(arena, v.name, "=", value));
   }
   add(join(arena, "PWD=", cwd));

@@ -29,13 +29,13 @@ void decode(Decoder& d, std::string_view m, Environment* out) {
   d.texts(m, f::Environment::block, &out->block);
   d.texts(m, f::Environment::block_prefixes, &out->block_prefixes);
   d.list(m, f::Environment::set, &out->set, [&](const Field& field, Variable* variable) {
-    variable->name = variable->value = "";
+    variable->name = variable->value = variable->from_host = "";
     d.each(field.bytes, [&](const Field& p) {
       switch (p.number) {
         case f::Variable::name: variable->name = d.text(p); break;
         case f::Variable::value: variable->value = d.text(p); break;
         case f::Variable::from_instance_name: variable->from_instance_name = p.value; break;
-        case f::Variable::from_host: variable->from_host = p.value; break;
+        case f::Variable::from_host: variable->from_host = d.text(p); break;
       }
     });
   });

@@ -72,7 +72,7 @@ struct Step {
 };
 const char* step_name(unsigned kind);
 
-struct Variable { const char *name, *value; bool from_instance_name, from_host; };
+struct Variable { const char *name, *value, *from_host; bool from_instance_name; };
 struct Environment { bool only_allowed; List<const char*> allow, block, block_prefixes; List<Variable> set; };
 struct WorkingDirectory { const char* path; bool fatal; List<const char*> fallbacks; };
 struct Program {
