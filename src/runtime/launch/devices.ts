@@ -28,7 +28,10 @@ function addMinimalDev(ctx: MountContext): void {
   if (namespaces.namespaces.ipc) steps.push({ mqueue: { target: '/dev/mqueue' } });
   if (config.mountDevpts && !noMount.has('devpts')) {
     const options = namespaces.namespaces.user ? DEVPTS_OPTIONS : DEVPTS_ROOT_OPTIONS;
-    steps.push({ devpts: { target: '/dev/pts', options } }, { symlink: { target: '/dev/ptmx', text: 'pts/ptmx' } });
+    steps.push(
+      { devpts: { target: '/dev/pts', options } },
+      { symlink: { target: '/dev/ptmx', text: '/dev/pts/ptmx' } },
+    );
     const terminal = standardTerminal();
     if (terminal !== undefined) addDevice(ctx, terminal, '/dev/console');
   }

@@ -1,7 +1,7 @@
 /**
  * Environment files (--env-file): the part of the shell language in which they are written. Assignments, with quotes,
  * `$X` and `${X:-word}` from the caller's environment and from earlier lines; `export` may stand before them. Commands
- * are not executed.
+ * are not executed, and a file with a structure of its own (`if`, functions) is refused.
  */
 import { RuntimeError } from '../../errors';
 import type { Notes } from './notes';
@@ -18,7 +18,13 @@ export interface EnvFileRequest {
 /** Read-only in the original's shell: assignments are ignored (formats.md section 9, rule 9). */
 const IGNORED = new Set(['EUID', 'GID', 'HOME', 'IFS', 'OPTIND', 'PWD', 'UID']);
 const DECLARING = new Set(['export', 'readonly', 'declare', 'typeset']);
-const NOTHING = new Set([':', 'true', 'set']);
+const NOTHING = new Set([':', 'true', 'false', 'set', 'shopt']);
+/** Words that begin more than one command: without them the assignments between would mean something else. */
+const STRUCTURE = new Set(
+  'if then else elif fi for while until do done case esac select function { } ! [[ . source eval exit return'.split(
+    ' ',
+  ),
+);
 const NAME = /[A-Za-z_][A-Za-z0-9_]*/y;
 const ASSIGNMENT = /([A-Za-z_][A-Za-z0-9_]*)(\+?)=/y;
 
@@ -71,8 +77,9 @@ class EnvFile {
       if (first && DECLARING.has(word)) declares = true;
       else if (first && word === 'unset') this.unset();
       else if (first && NOTHING.has(word)) this.skipCommand();
-      else if (!declares || !(word.startsWith('-') || this.isName(word))) this.refuse(start, word);
-      else this.declare(word);
+      else if (!declares) this.skipUnknown(start, word);
+      else if (word.startsWith('-') || this.isName(word)) this.declare(word);
+      else this.refuse(start, word);
     }
   }
 
@@ -84,6 +91,18 @@ class EnvFile {
 
   private unset(): void {
     while (!this.atEndOfCommand()) this.assigned.delete(this.word());
+  }
+
+  /** A command that is none of ours: not executed, as in the original. */
+  private skipUnknown(start: number, word: string): void {
+    if (STRUCTURE.has(word)) this.refuse(start, word);
+    this.skipCommand();
+    this.warnOfCommand(start, this.text.slice(start, this.at).trim());
+  }
+
+  private warnOfCommand(at: number, command: string): void {
+    const what = `could not execute "${command}": execution is disabled in environment files`;
+    this.request.notes.warning(`${this.place(at)}: ${what}`);
   }
 
   private skipCommand(): void {
@@ -238,9 +257,7 @@ class EnvFile {
       else if (char === '"' || char === "'") this.at = this.closingQuote(char);
     }
     const command = this.text.slice(start, this.at - 1);
-    this.request.notes.warning(
-      `${this.place(start)}: could not execute "${command}": execution is disabled in environment files`,
-    );
+    this.warnOfCommand(start, command);
     return '';
   }
 

@@ -31,7 +31,7 @@ describe('/dev, /proc and /sys', () => {
       'sessionDirectory /dev',
       'tmpfs /dev/shm',
       'devpts /dev/pts',
-      'symlink pts/ptmx -> /dev/ptmx',
+      'symlink /dev/pts/ptmx -> /dev/ptmx',
       'bind /dev/tty',
       'bind /dev/null',
       'bind /dev/zero',
