@@ -77,13 +77,15 @@ int front_door(int argc, char** argv) {
   Text<80> front;
   front.add_number(static_cast<int64_t>(files.rlim_cur)).add(":").add_number(static_cast<int64_t>(ignored_signals()));
   setenv("DAVIT_FRONT", front.c_str(), 1);
-  const char** words = static_cast<const char**>(calloc(static_cast<size_t>(argc) + 4, sizeof *words));
+  const char** words = static_cast<const char**>(calloc(static_cast<size_t>(argc) + 6, sizeof *words));
   if (!words) return complain("out of memory");
   size_t n = 0;
   words[n++] = node.c_str();
   // Node's snapshot keeps the hash seed it was built with: 3 to 4 of 24 ms. The seed guards servers against crafted keys;
   // this process reads its caller's own input and ends. dist/cli.cache is made with the same flag (scripts/code-cache.mjs).
   words[n++] = "--no-rehash-snapshot";
+  // Node looks for its own --env-file in all words up to "--", those of the script too.
+  words[n++] = "--";
   words[n++] = bundle.c_str();
   // The launch line of a SIF is "#!/usr/bin/env run-singularity": `./image.sif args` is `run image.sif args`.
   const char* base = argc ? strrchr(argv[0], '/') : nullptr;
