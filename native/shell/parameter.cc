@@ -40,7 +40,9 @@ Value look_up(Shell& shell, std::string_view name) {
   const Variable* variable = shell.variables.find(name);
   if (variable && variable->disputed) shell.unsupported("a variable that every shell sets differently");
   if (variable && variable->set) return {true, variable->text()};
-  if (is_kept_by_shells(name)) shell.unsupported("a variable that only some shells set");
+  // The caller's own script knows what it asks for: it restores the host's SHLVL and the like where nobody has set them.
+  bool own_script = shell.stop.place.file == shell.input.script_name;
+  if (!own_script && is_kept_by_shells(name)) shell.unsupported("a variable that only some shells set");
   return {};
 }
 
@@ -74,7 +76,7 @@ void expand_all(const Expansion& to, const Part& part) {
     shell.unsupported("$@ joined under an IFS that does not begin with a blank");
   }
   for (size_t i = 0; i < all.count; i++) {
-    if (i && breaks) to.cells.add(kBreak);
+    if (i && breaks) to.cells.add(kBreak | (flags & kQuoted));
     if (i && !breaks && !separators.empty()) add_text(to.cells, separators.substr(0, 1), flags);
     if (part.quoted && breaks) to.cells.add(kMark);
     add_text(to.cells, all.items[i], flags);
