@@ -24,10 +24,12 @@ export function unpackedKey(image: Image, faithful: boolean): string {
 /** The unpacked directory, when the image was unpacked before. Two system calls. */
 export function findUnpacked(image: Image, cacheDir: string): string | undefined {
   const directory = join(cacheDir, 'rootfs');
-  const found = lstatSync(directory, { throwIfNoEntry: false });
-  if (!found || !isPrivate(found)) return undefined;
   const path = join(directory, unpackedKey(image, isRoot()));
-  return lstatSync(path, { throwIfNoEntry: false })?.isDirectory() ? path : undefined;
+  try {
+    return isPrivate(lstatSync(directory)) && lstatSync(path).isDirectory() ? path : undefined;
+  } catch {
+    return undefined; // not there, or not a place for directories at all
+  }
 }
 
 /**

@@ -54,7 +54,16 @@ export interface ImageAddonError extends Error {
   errno?: string;
 }
 
-/** Loads the addon; it is cached by Node. */
+const loaded = new Map<string, ImageAddon>();
+
+/** Loads the addon, once for each thread. Not by require(), which bundlers take as theirs. */
 export function loadAddon(path: string): ImageAddon {
-  return module.require(path) as ImageAddon;
+  let addon = loaded.get(path);
+  if (!addon) {
+    const holder = { exports: {} };
+    process.dlopen(holder, path);
+    addon = holder.exports as ImageAddon;
+    loaded.set(path, addon);
+  }
+  return addon;
 }
