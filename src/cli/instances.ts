@@ -13,6 +13,12 @@ export interface Instances {
   foreignUid?: number;
 }
 
+const ROOT_ONLY: Record<string, string> = {
+  'instance list': "Only root user can list user's instances",
+  'instance stop': "Only root user can stop user's instances",
+  'instance stats': "Only the root user can look at stats of a user's instance",
+};
+
 /**
  * The caller's instances; with `--user`, which only root may give, that user's.
  * @throws RuntimeError OPTION
@@ -21,8 +27,7 @@ export async function openInstances({ name, options, env }: CommandContext): Pro
   const uid = process.getuid?.() ?? 0;
   const user = options.text('user');
   if (user === undefined) return { store: new InstanceStore(stateDirectory(uid, env), native(), { uid }) };
-  const verb = name.slice(name.lastIndexOf(' ') + 1);
-  if (uid !== 0) throw new RuntimeError('OPTION', `Only root user can ${verb} user's instances`);
+  if (uid !== 0) throw new RuntimeError('OPTION', ROOT_ONLY[name] ?? 'Only root user can use --user');
   const foreignUid = await uidOfUser(user);
   if (foreignUid === uid) return { store: new InstanceStore(stateDirectory(uid, env), native(), { uid }) };
   const store = new InstanceStore(foreignStateDirectory(foreignUid, env), native(), { uid: foreignUid, foreign: true });

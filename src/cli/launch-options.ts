@@ -134,7 +134,7 @@ export function dropWithoutEffect(
   for (const flag of flags) {
     if (flag.joins) continue;
     if (options.source(flag.key) === 'flag' && isUsed(flag, options.value(flag.key))) {
-      if (flag.key === 'fakeroot') terminal.info('--fakeroot does not apply to a running instance, ignored');
+      if (flag.key === 'fakeroot') terminal.info('--fakeroot ignored when joining instance');
       else ignored.add(options.given(flag.key) as string);
     }
     options.delete(flag.key);

@@ -120,7 +120,7 @@ function takeShorts(argv: readonly string[], index: number, flags: readonly Flag
   for (let at = 1; at < word.length; at++) {
     const short = word[at] as string;
     const flag = flags.find((candidate) => candidate.short === short);
-    if (!flag) throw new FlagError(`unknown shorthand flag: '${short}' in ${word}`);
+    if (!flag) throw new FlagError(`unknown shorthand flag: '${short}' in -${word.slice(at)}`);
     const tail = word.slice(at + 1);
     if (tail[0] === '=') {
       assign(options, flag, tail.slice(1));
@@ -135,7 +135,7 @@ function takeShorts(argv: readonly string[], index: number, flags: readonly Flag
       return 1;
     }
     const value = argv[index + 1];
-    if (value === undefined) throw new FlagError(`flag needs an argument: '${short}' in ${word}`);
+    if (value === undefined) throw new FlagError(`flag needs an argument: '${short}' in -${word.slice(at)}`);
     assign(options, flag, value);
     return 2;
   }

@@ -72,7 +72,8 @@ describe('parseFlags', () => {
     expect(message('--nosuch')).toBe('unknown flag: --nosuch');
     expect(message('--nosuch=1')).toBe('unknown flag: --nosuch');
     expect(message('-Z')).toBe("unknown shorthand flag: 'Z' in -Z");
-    expect(message('-eZ')).toBe("unknown shorthand flag: 'Z' in -eZ");
+    expect(message('-eZ')).toBe("unknown shorthand flag: 'Z' in -Z");
+    expect(message('-eB')).toBe("flag needs an argument: 'B' in -B");
     expect(message('--bind')).toBe('flag needs an argument: --bind');
     expect(message('-B')).toBe("flag needs an argument: 'B' in -B");
     expect(message('---x')).toBe('bad flag syntax: ---x');
