@@ -160,22 +160,12 @@ function execShell({ color }: ScriptRequest): string {
 ${complain(color, '/bin/sh does not exist in container', 1)}`;
 }
 
-/** A script of an image without /bin/sh is interpreted here, if it is one for /bin/sh. */
-const GO = `davit_go() {
-DAVIT_F=$1
-shift
-[ -x /bin/sh ] || {
-read -r DAVIT_L <"$DAVIT_F"
-case $DAVIT_L in '#!/bin/sh'*) . "$DAVIT_F"; exit;; esac
-}
-exec "$DAVIT_F" "$@"
-}
-`;
+// A script whose interpreter /bin/sh the image lacks is interpreted by the launcher, when its execve has failed.
 
 function runScript(request: ScriptRequest): string {
   if (request.app) return appScript(request, 'runscript', 'no runscript for contained app');
-  return `${GO}for DAVIT_F in /.singularity.d/runscript /apptainer /singularity; do
-[ -f "$DAVIT_F" ] && [ -x "$DAVIT_F" ] && davit_go "$DAVIT_F" "$@"
+  return `for DAVIT_F in /.singularity.d/runscript /apptainer /singularity; do
+[ -f "$DAVIT_F" ] && [ -x "$DAVIT_F" ] && exec "$DAVIT_F" "$@"
 done
 [ -x /bin/sh ] || ${braced(complain(request.color, 'no runscript and no /bin/sh found in container', 1))}
 ${inform(request, 'No runscript found in container, executing /bin/sh')}exec /bin/sh "$@"
@@ -185,14 +175,14 @@ ${inform(request, 'No runscript found in container, executing /bin/sh')}exec /bi
 /** Not finding the script is no failure: a test passes, an instance stays up without a service. */
 function chosenScript(request: ScriptRequest, name: string, appMessage: string, path: string, message: string): string {
   if (request.app) return appScript(request, name, appMessage);
-  return `${GO}[ -x /${path} ] && davit_go /${path} "$@"
+  return `[ -x /${path} ] && exec /${path} "$@"
 ${inform(request, message)}exit 0
 `;
 }
 
 function appScript({ color }: ScriptRequest, name: string, message: string): string {
-  return `${GO}DAVIT_F=/scif/apps/$APPTAINER_APPNAME/scif/${name}
-[ -x "$DAVIT_F" ] && davit_go "$DAVIT_F" "$@"
+  return `DAVIT_F=/scif/apps/$APPTAINER_APPNAME/scif/${name}
+[ -x "$DAVIT_F" ] && exec "$DAVIT_F" "$@"
 printf '%s%s\\n' '${prefix('ERROR', color)}' "${message}: $APPTAINER_APPNAME" >&2
 exit 1
 `;
