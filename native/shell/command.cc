@@ -38,8 +38,10 @@ void expand_words(Shell& shell, const Simple& command, Fields& words) {
     if (!first || words.empty()) continue;
     const Builtin* builtin = find_builtin(words[0]);
     declares = builtin && builtin->assigns && !shell.find_function(words[0]);
-    // `$cmd x=$y` with such a builtin in $cmd, or with more words in it: shells disagree on what is an assignment.
-    if (declares && (!word->plain || words.size() > 1)) shell.unsupported("a declaration builtin from an expansion");
+    // `$cmd x=$y` with such a builtin in $cmd: shells disagree on whether that is an assignment.
+    for (const Part* part = word->parts; part && declares; part = part->next) {
+      if (part->kind > PartKind::QuoteMark) shell.unsupported("a declaration builtin from an expansion");
+    }
   }
 }
 

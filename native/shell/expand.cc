@@ -6,19 +6,22 @@ namespace davit::shell {
 namespace {
 
 // A tilde at `at` in unquoted literal text: adds $HOME and returns 1, or returns 0 when it stays a tilde.
-// `last`: nothing follows the text in its word; a prefix must be followed by the word's end, a slash, or in an
-// assignment a colon, none of them quoted.
-size_t expand_tilde(const Expansion& to, std::string_view text, size_t at, bool last) {
+// `next`: what follows the text in its word. A prefix must be followed by the word's end, a slash, or in an assignment a
+// colon, none of them quoted.
+size_t expand_tilde(const Expansion& to, std::string_view text, size_t at, const Part* next) {
   size_t end = at + 1;
   bool colon_ends = to.purpose == Purpose::Assignment;
   while (end < text.size() && text[end] != '/' && !(colon_ends && text[end] == ':')) end++;
-  if (end == text.size() && !last) return 0;
+  if (end == text.size() && next) {
+    if (next->kind > PartKind::QuoteMark) to.shell.unsupported("a tilde right before an expansion");
+    return 0;
+  }
   if (end != at + 1) to.shell.unsupported("~user");
   const Variable* home = to.shell.variables.find("HOME");
   if (!home || !home->set) return 0;
   bool slash = end < text.size() && text[end] == '/';
   if (slash && home->size && home->value[home->size - 1] == '/') to.shell.unsupported("~/ with a HOME that ends in /");
-  if (!home->size) to.cells.add(kMark);
+  if (!home->size && !slash && to.purpose == Purpose::Field) to.shell.unsupported("a tilde and an empty HOME");
   add_text(to.cells, home->text(), kQuoted);
   return 1;
 }
@@ -33,7 +36,7 @@ void expand_literal(const Expansion& to, const Part& part, bool tilde) {
     bool after_colon = to.purpose == Purpose::Assignment && i && part.text[i - 1] == ':';
     if (!(tilde && i == 0) && !after_colon) continue;
     add_text(to.cells, part.text.substr(from, i - from), flags);
-    from = i + expand_tilde(to, part.text, i, !part.next);
+    from = i + expand_tilde(to, part.text, i, part.next);
   }
   add_text(to.cells, part.text.substr(from), flags);
 }

@@ -22,6 +22,7 @@ class Splitter {
     const Cell* cell = begin;
     while (cell < end) {
       if (*cell & kBreak) {
+        quoted_break_ |= (*cell & kQuoted) != 0;
         finish(cell++);
         start_ = cell;
         continue;
@@ -45,6 +46,8 @@ class Splitter {
   // At a separator: ends the field and steps over what belongs to the same separation: blanks, and one other
   // separator among them.
   const Cell* separate(const Cell* cell, const Cell* end, Separator kind) {
+    // dash then takes every blank for a separation of its own.
+    if (quoted_break_) shell_.unsupported("a word with \"$@\" and another expansion that splits");
     if (kind == kBlank && !exists_) return start_ = cell + 1;
     emit(cell);
     bool other = kind == kOther;
@@ -77,6 +80,7 @@ class Splitter {
   Fields& fields_;
   const Cell* start_ = nullptr;
   bool exists_ = false;
+  bool quoted_break_ = false;  // "$@" has ended a field of this word
   Separator kind_[256] = {};
 };
 

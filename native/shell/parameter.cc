@@ -139,7 +139,8 @@ void expand_parameter(const Expansion& to, const Part& part) {
       if (!value.set && shell.options.nounset) expansion_error(shell, part.text, "parameter not set");
   }
   if (part.op == ParameterOp::Length) value.text = decimal(shell, static_cast<int64_t>(length_of(shell, value.text)));
-  if (part.op >= ParameterOp::TrimPrefix) value.text = trim(shell, value.text, part);
+  // The pattern of an unset parameter is not even expanded.
+  if (part.op >= ParameterOp::TrimPrefix && value.set) value.text = trim(shell, value.text, part);
   add_text(to.cells, value.text, flags);
 }
 

@@ -237,8 +237,9 @@ Node* Parser::function(const Word* name) {
   Function* definition = node<Function>(NodeKind::Function);
   definition->name = name->text();
   skip_newlines();
-  definition->body = command();
-  if (definition->body->kind == NodeKind::Simple) error("a function whose body is a simple command");
+  bool word = peek().kind == TokenKind::Word;
+  definition->body = !word ? command() : peek().word->literal ? compound() : nullptr;
+  if (!definition->body) error("a function whose body is a simple command");
   return definition;
 }
 

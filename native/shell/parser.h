@@ -40,10 +40,10 @@ class Parser {
   };
   struct Parts {
     Part* first = nullptr;
-    Part** last = &first;
+    Part* newest = nullptr;
     void add(Part* part) {
-      *last = part;
-      last = &part->next;
+      (newest ? newest->next : first) = part;
+      newest = part;
     }
   };
 
@@ -77,7 +77,7 @@ class Parser {
   void read_braces(Parts& parts, Context context);
   void read_operator(Part* parameter, bool quoted);
   const Word* read_operand(bool quoted);
-  std::string_view read_parameter_name();
+  std::string_view read_while(bool (*belongs)(int));
   void read_arithmetic(Parts& parts, Context context);
   void skip_command_substitution();
   void skip_backquotes(bool quoted);

@@ -43,8 +43,8 @@ bool add_escaped(Shell& shell, Bytes& out, std::string_view text) {
     if (c == '0') {
       i++;
       out.add(octal(text, i, 3));
-    } else if (octal_digit(c) >= 0) {
-      shell.unsupported("an octal escape without a leading 0");
+    } else if (octal_digit(c) >= 0 || c == 'e') {
+      shell.unsupported("an escape that only some shells know");
     } else if (int value = simple_escape(c); value >= 0) {
       out.add(static_cast<char>(value));
       i++;

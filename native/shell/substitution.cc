@@ -36,7 +36,7 @@ void Parser::read_dollar(Parts& parts, Context context) {
   } else if (is_name_start(c) || is_digit(c) || is_special_parameter(c)) {
     std::string_view name;
     if (is_name_start(c)) {
-      name = read_parameter_name();
+      name = read_while(is_name_char);
     } else {
       name = {position_++, 1};
     }
@@ -51,12 +51,16 @@ void Parser::read_dollar(Parts& parts, Context context) {
   }
 }
 
-std::string_view Parser::read_parameter_name() {
+// The characters that belong to a name or a number; a line continuation among them costs a copy.
+std::string_view Parser::read_while(bool (*belongs)(int)) {
   const char* start = position_;
-  while (position_ < end_ && is_name_char(static_cast<unsigned char>(*position_))) position_++;
-  std::string_view name(start, static_cast<size_t>(position_ - start));
-  if (current() != -1 && is_name_char(current())) error("a line continuation within a name");
-  return name;
+  while (position_ < end_ && belongs(static_cast<unsigned char>(*position_))) position_++;
+  std::string_view text(start, static_cast<size_t>(position_ - start));
+  if (!belongs(current())) return text;
+  Bytes joined(memory_);
+  joined.add(text);
+  for (int c; belongs(c = current()); position_++) joined.add(static_cast<char>(c));
+  return joined.view();
 }
 
 // After "${". What follows a parameter and is not in POSIX is read up to its brace, as dash does, and is Bad.
@@ -74,12 +78,9 @@ void Parser::read_braces(Parts& parts, Context context) {
   if (c == '}' && parameter->text.empty()) {
     parameter->bad = "bad substitution";
   } else if (is_name_start(c)) {
-    parameter->text = read_parameter_name();
+    parameter->text = read_while(is_name_char);
   } else if (is_digit(c)) {
-    const char* start = position_;
-    while (is_digit(current())) position_++;
-    parameter->text = {start, static_cast<size_t>(position_ - start)};
-    if (parameter->text.find('\\') != std::string_view::npos) error("a line continuation within a name");
+    parameter->text = read_while(is_digit);
   } else if (is_special_parameter(c) && !length) {
     parameter->text = {position_++, 1};
     parameter->bad = unknown_parameter(parameter->text);
@@ -121,6 +122,10 @@ void Parser::read_operator(Part* parameter, bool quoted) {
   if (trim && parameter->colon) parameter->bad = "bad substitution";
   // POSIX 2.6.2: the pattern of # and % is not quoted by the quotes around the whole.
   parameter->word = read_operand(quoted && !trim);
+  // dash loses its way here, even where the operand is not used.
+  const Part* first = parameter->word->parts;
+  bool tilde = first && first->next && first->kind == PartKind::Literal && !first->quoted && first->text[0] == '~';
+  if (tilde && first->text.find('/') == std::string_view::npos) parameter->bad = "a tilde right before an expansion";
 }
 
 const Word* Parser::read_operand(bool quoted) {

@@ -14,6 +14,16 @@ size_t hash(std::string_view name) {
   return h;
 }
 
+// dash builds these in, and unset does not take their export away: what is assigned later is exported again.
+bool is_built_in(std::string_view name) {
+  static constexpr std::string_view kNames[] = {"IFS", "PATH", "PS1",    "PS2",  "PS4",
+                                                "MAIL", "MAILPATH", "OPTIND", "TERM", "HISTSIZE"};
+  for (std::string_view known : kNames) {
+    if (known == name) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 void Variables::import(std::span<const char* const> environment) {
@@ -102,6 +112,7 @@ void Variables::unset(Variable* variable) {
   memory_.give(const_cast<char*>(variable->value), variable->capacity);
   variable->value = variable->entry = nullptr;
   variable->size = variable->capacity = 0;
+  variable->lost_export |= variable->exported && is_built_in(variable->key());
   variable->set = variable->exported = false;
 }
 
@@ -135,7 +146,10 @@ static_assert(sizeof(SavedVariable) > 32 && sizeof(SavedVariable) <= 64, "the bl
 
 const char* const* Variables::environment() {
   size_t count = 0;
-  for (const Variable* v = first_; v; v = v->next) count += v->set && v->exported;
+  for (const Variable* v = first_; v; v = v->next) {
+    count += v->set && v->exported;
+    if (v->set && !v->exported && v->lost_export) stop_.unsupported("a variable unset, then set, but not exported again");
+  }
   const char** entries = static_cast<const char**>(memory_.keep((count + 1) * sizeof(char*)));
   size_t i = 0;
   for (const Variable* v = first_; v; v = v->next) {

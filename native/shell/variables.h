@@ -14,7 +14,8 @@ struct Variable {
   const char* entry;  // NAME=VALUE as it came in, as long as that is still its value
   uint32_t name_size, size, capacity;  // capacity 0: the value is not a block of ours
   bool set, exported, readonly;
-  bool disputed;  // shells set it themselves, each in its own way: LINENO, PPID, _
+  bool lost_export;  // unset while exported, one of those that dash then goes on exporting
+  bool disputed;     // shells set it themselves, each in its own way: LINENO, PPID, _
 
   std::string_view key() const { return {name, name_size}; }
   std::string_view text() const { return {value, size}; }

@@ -29,8 +29,21 @@ Part* Parser::part(Parts& parts, PartKind kind, bool quoted) {
   return part;
 }
 
+// Unquoted text that follows unquoted text (behind a line continuation) joins it: together they may be a reserved word,
+// an assignment, or a pattern.
 void Parser::literal(Parts& parts, std::string_view text, bool quoted) {
-  if (!text.empty()) part(parts, PartKind::Literal, quoted)->text = text;
+  if (text.empty()) return;
+  Part* before = parts.newest;
+  if (quoted || !before || before->quoted || before->kind != PartKind::Literal) {
+    part(parts, PartKind::Literal, quoted)->text = text;
+  } else if (before->text.data() + before->text.size() == text.data()) {
+    before->text = {before->text.data(), before->text.size() + text.size()};
+  } else {
+    Bytes joined(memory_);
+    joined.add(before->text);
+    joined.add(text);
+    before->text = joined.view();
+  }
 }
 
 Word* Parser::read_word() {
