@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { findProgram } from './capabilities';
+import { layOutStatic, staticSources } from '../../fixtures/static/layout';
 import { layOutBusybox } from './busybox';
 
 const projectRoot = resolve(__dirname, '../../..');
@@ -15,6 +16,8 @@ const projectRoot = resolve(__dirname, '../../..');
 const recipes = {
   /** Debian's static busybox with all its commands, an account, and scripts that show what they get. */
   busybox: layOutBusybox,
+  /** One static program and nothing else: no shell, no libraries. */
+  static: layOutStatic,
 } satisfies Record<string, (rootfs: string) => void>;
 
 export type FixtureName = keyof typeof recipes;
@@ -56,7 +59,8 @@ export function fixturesDirectory(): string {
 /** Changes with the recipes and with the busybox of this machine. */
 function recipeKey(): string {
   const hash = createHash('sha256');
-  for (const file of ['busybox.ts', 'images.ts']) hash.update(readFileSync(join(__dirname, file)));
+  const own = ['busybox.ts', 'images.ts'].map((name) => join(__dirname, name));
+  for (const file of [...own, ...staticSources]) hash.update(readFileSync(file));
   const busybox = findProgram('busybox');
   if (busybox !== undefined) hash.update(String(statSync(busybox).size));
   return hash.digest('hex').slice(0, 12);
