@@ -68,7 +68,7 @@ function davitIn(state) {
     );
     const options = { cwd: root, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], timeout: 60_000 };
     const result = spawnSync(join(root, 'bin/davit'), args, options);
-    process.stdout.write(`${result.stdout ?? ''}${result.stderr ?? ''}`);
+    print(`${result.stdout ?? ''}${result.stderr ?? ''}`);
     if (result.error) throw new Error(`run bin/davit: ${result.error.message}`);
     if (result.status !== 0)
       throw new Error(`"davit ${args[0]} ${args[1] ?? ''}" ended with ${result.status ?? result.signal}`);
