@@ -2,7 +2,7 @@ import { createReadStream, existsSync, mkdirSync, readdirSync, readFileSync, sta
 import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
 import { layOutBusybox } from './support/busybox';
-import { describeWith, testWith } from './support/capabilities';
+import { asRoot, describeWith, testWith } from './support/capabilities';
 import { withWorld, type World } from './support/world';
 
 /** A directory with a busybox in it. */
@@ -123,7 +123,9 @@ describe('bare squashfs files of mksquashfs', () => {
   describeWith(['mksquashfs'], 'run', () => {
     withWorld('with every compressor', (world) => {
       for (const compressor of ['gzip', 'xz', 'lzo', 'lz4', 'zstd']) {
-        testWith(['squashfs'], `${compressor}, mounted by the kernel`, () => runsWith(world(), compressor, []));
+        asRoot(() => {
+          testWith(['squashfs'], `${compressor}, mounted by the kernel`, () => runsWith(world(), compressor, []));
+        });
         testWith(['fuse', 'squashfuse_ll', 'userns'], `${compressor}, mounted by squashfuse`, () =>
           runsWith(world(), compressor, ['--userns']),
         );

@@ -21,12 +21,14 @@ import buildSif, { type BuildSifResult, type BuildSifTask } from '../../../src/w
 import type { Reply } from '../../../src/workers/shared/reply';
 import unpackSandbox from '../../../src/workers/unpack-sandbox';
 import { addonBuilt, addonPath } from '../../fixtures/image-addon';
+import { asNobody } from '../../fixtures/nobody';
 
 let dir: string;
 let tree: string;
 
 beforeAll(() => {
   dir = mkdtempSync(join(tmpdir(), 'davit-build-'));
+  chmodSync(dir, 0o755);
   tree = join(dir, 'tree');
   mkdirSync(join(tree, 'bin'), { recursive: true });
   mkdirSync(join(tree, 'etc'));
@@ -178,13 +180,17 @@ describe.skipIf(!addonBuilt)('a SIF from a directory (needs the image addon)', (
 });
 
 describe.skipIf(!addonBuilt)('a build that fails (needs the image addon)', () => {
-  it('says which file could not be read', { skip: process.getuid?.() === 0 }, () => {
+  it('says which file could not be read', () => {
     const closed = join(dir, 'closed');
     mkdirSync(closed);
     writeFileSync(join(closed, 'private'), 'x', { mode: 0 });
-    expect(buildSif(task('g.sif', { source: { kind: 'directory', path: closed } }))).toMatchObject({
-      error: { code: 'IMAGE_BUILD', errno: 'EACCES', path: 'private' },
-    });
+    mkdirSync(join(dir, 'open'));
+    chmodSync(join(dir, 'open'), 0o777);
+    expect(asNobody(() => buildSif(task('open/g.sif', { source: { kind: 'directory', path: closed } })))).toMatchObject(
+      {
+        error: { code: 'IMAGE_BUILD', errno: 'EACCES', path: 'private' },
+      },
+    );
   });
 
   it('says which directory is not there', () => {
