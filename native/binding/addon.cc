@@ -103,7 +103,8 @@ Fd open_directory(const std::string& path) {
 Napi::Value instance_locked(const Napi::CallbackInfo& info) {
   std::string path = info[0].As<Napi::String>(), name = info[1].As<Napi::String>();
   Fd state = open_directory(path);
-  bool locked = state.valid() && davit::valid_instance_name(name.c_str()) && davit::instance_locked(state.get(), name.c_str());
+  bool locked =
+      state.valid() && davit::valid_instance_name(name.c_str()) && davit::instance_locked(state.get(), name.c_str());
   return Napi::Boolean::New(info.Env(), locked);
 }
 
@@ -144,7 +145,8 @@ std::vector<int> open_all(const Napi::Array& processes) {
 
 Napi::Array numbers(Napi::Env env, const std::vector<size_t>& values) {
   Napi::Array array = Napi::Array::New(env, values.size());
-  for (size_t i = 0; i < values.size(); i++) array.Set(static_cast<uint32_t>(i), Napi::Number::New(env, static_cast<double>(values[i])));
+  for (size_t i = 0; i < values.size(); i++)
+    array.Set(static_cast<uint32_t>(i), Napi::Number::New(env, static_cast<double>(values[i])));
   return array;
 }
 

@@ -51,7 +51,9 @@ class Waiter {
   }
 
  private:
-  Waiter() : wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) { std::thread([this] { run(); }).detach(); }
+  Waiter() : wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    std::thread([this] { run(); }).detach();
+  }
 
   void run() {
     std::vector<std::unique_ptr<Job>> jobs;
@@ -112,7 +114,8 @@ void wait_for_pidfds(Napi::Env env, std::vector<int> fds, int64_t timeout_ms,
   job->fds = std::move(fds);
   job->deadline = timeout_ms < 0 ? -1 : clock_ms() + timeout_ms;
   job->done = std::move(done);
-  job->call = Napi::ThreadSafeFunction::New(env, Napi::Function::New(env, [](const Napi::CallbackInfo&) {}), "davit wait", 0, 1);
+  job->call = Napi::ThreadSafeFunction::New(env, Napi::Function::New(env, [](const Napi::CallbackInfo&) {}),
+                                            "davit wait", 0, 1);
   Waiter::instance().add(std::move(job));
 }
 

@@ -20,7 +20,8 @@ inline bool needs_map_helpers(const Namespaces& n) { return n.user && (*n.id_map
 enum class ProgramEnd { Failed, Exited };
 
 // Becomes the program: working directory, environment, action script, execve. Returns only when nothing was executed:
-// Failed (ctx.failure) or Exited (the script ended by itself with ctx.failure.exit_status, after its output was written).
+// Failed (ctx.failure) or Exited (the script ended by itself with ctx.failure.exit_status, after its output was
+// written).
 ProgramEnd run_program(Context& ctx, const char* const* host_environment, const char* instance_name);
 
 // How large an arena a launch needs: mapped without reserve, only what is touched counts.

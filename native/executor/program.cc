@@ -119,7 +119,9 @@ ProgramEnd execute(Context& ctx, const char* const* argv, const char* const* env
   }
   Text<600> message;
   message.add("execute \"").add(argv[0]).add("\"");
-  const char* hint = error == ENOENT ? "the file or its interpreter is not in the image" : error == ENOEXEC ? "is it built for this machine?" : "";
+  const char* hint = error == ENOENT    ? "the file or its interpreter is not in the image"
+                     : error == ENOEXEC ? "is it built for this machine?"
+                                        : "";
   ctx.fail(error, message.view(), hint);
   return ProgramEnd::Failed;
 }
@@ -128,7 +130,8 @@ ProgramEnd execute(Context& ctx, const char* const* argv, const char* const* env
 ProgramEnd by_image_shell(Context& ctx, const ShellResult& refused, const ScriptEnvironment& environment) {
   const Program& program = ctx.plan.program;
   if (!*program.shell || access(program.shell, X_OK) != 0) return unsupported(ctx, refused), ProgramEnd::Failed;
-  if (program.script.size() >= kMaxArgument) return ctx.fail(E2BIG, "hand the action script to the image's shell"), ProgramEnd::Failed;
+  if (program.script.size() >= kMaxArgument)
+    return ctx.fail(E2BIG, "hand the action script to the image's shell"), ProgramEnd::Failed;
   const char** argv = ctx.arena.array<const char*>(program.arguments.size + 5);
   const char* script = ctx.arena.copy(program.script);
   if (!argv || !script) return ctx.fail(ENOMEM, "build the argument list"), ProgramEnd::Failed;

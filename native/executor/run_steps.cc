@@ -62,10 +62,14 @@ bool run_helper(Context& ctx, const char* helper, const List<IdRange>& ranges, p
     _exit(127);
   }
   int status = 0;
-  if (child < 0 || retry([&] { return waitpid(child, &status, 0); }) < 0) return ctx.fail(errno, "run the id map helper");
+  if (child < 0 || retry([&] { return waitpid(child, &status, 0); }) < 0)
+    return ctx.fail(errno, "run the id map helper");
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return true;
   Text<600> message;
-  message.add("map ids with \"").add(helper).add("\": it ended with status ").add_number(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+  message.add("map ids with \"")
+      .add(helper)
+      .add("\": it ended with status ")
+      .add_number(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
   return ctx.fail(EPERM, message.view(), "check your ranges in /etc/subuid and /etc/subgid, or use --ignore-subuid");
 }
 

@@ -57,8 +57,8 @@ bool start_map_helper(Context& ctx, MapHelper* helper) {
 
 bool finish_map_helper(Context& ctx, MapHelper* helper) {
   Failure failure;
-  bool failed = write(helper->go, "g", 1) != 1 ||
-                retry([&] { return read(helper->done, &failure, sizeof failure); }) == static_cast<ssize_t>(sizeof failure);
+  bool failed = write(helper->go, "g", 1) != 1 || retry([&] { return read(helper->done, &failure, sizeof failure); }) ==
+                                                      static_cast<ssize_t>(sizeof failure);
   int status = 0;
   retry([&] { return waitpid(helper->pid, &status, 0); });
   close(helper->go);
@@ -127,7 +127,8 @@ int run_child(Context& ctx) {
   Failure failure;
   bool failed = !mapped;
   if (!mapped) kill(child, SIGKILL);
-  if (mapped && retry([&] { return read(report[0], &failure, sizeof failure); }) == static_cast<ssize_t>(sizeof failure)) {
+  if (mapped &&
+      retry([&] { return read(report[0], &failure, sizeof failure); }) == static_cast<ssize_t>(sizeof failure)) {
     ctx.failure = failure;
     failed = true;
   }
@@ -143,14 +144,16 @@ int run_child(Context& ctx) {
 void block_forwarded_signals(sigset_t* old_mask) {
   sigset_t all;
   sigfillset(&all);
-  for (int fault : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT, SIGTSTP, SIGTTIN, SIGTTOU}) sigdelset(&all, fault);
+  for (int fault : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT, SIGTSTP, SIGTTIN, SIGTTOU})
+    sigdelset(&all, fault);
   sigprocmask(SIG_BLOCK, &all, old_mask);
 }
 
 int wait_and_forward(pid_t child, int pidfd, int events, const sigset_t&) {
   sigset_t waited;
   sigfillset(&waited);
-  for (int fault : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT, SIGTSTP, SIGTTIN, SIGTTOU}) sigdelset(&waited, fault);
+  for (int fault : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGABRT, SIGTSTP, SIGTTIN, SIGTTOU})
+    sigdelset(&waited, fault);
   int status = 0;
   for (;;) {
     siginfo_t info;

@@ -70,8 +70,13 @@ bool find_node(Text<PATH_MAX>* out) {
 
 int front_door(int argc, char** argv) {
   Text<PATH_MAX> bundle, node;
-  if (!find_bundle(&bundle)) return complain("davit is not built: no dist/davit.cjs beside this program\n         hint: run \"npm ci && npm run build\" in the davit directory");
-  if (!find_node(&node)) return complain("no \"node\" on PATH\n         hint: install Node.js 20.17 or newer, or set DAVIT_NODE to its path");
+  if (!find_bundle(&bundle))
+    return complain(
+        "davit is not built: no dist/davit.cjs beside this program\n         hint: run \"npm ci && npm run build\" in "
+        "the davit directory");
+  if (!find_node(&node))
+    return complain(
+        "no \"node\" on PATH\n         hint: install Node.js 20.17 or newer, or set DAVIT_NODE to its path");
   struct rlimit files = {};
   getrlimit(RLIMIT_NOFILE, &files);
   Text<80> front;
@@ -81,8 +86,9 @@ int front_door(int argc, char** argv) {
   if (!words) return complain("out of memory");
   size_t n = 0;
   words[n++] = node.c_str();
-  // Node's snapshot keeps the hash seed it was built with: 3 to 4 of 24 ms. The seed guards servers against crafted keys;
-  // this process reads its caller's own input and ends. dist/cli.cache is made with the same flag (scripts/code-cache.mjs).
+  // Node's snapshot keeps the hash seed it was built with: 3 to 4 of 24 ms. The seed guards servers against crafted
+  // keys; this process reads its caller's own input and ends. dist/cli.cache is made with the same flag
+  // (scripts/code-cache.mjs).
   words[n++] = "--no-rehash-snapshot";
   // Node looks for its own --env-file in all words up to "--", those of the script too.
   words[n++] = "--";

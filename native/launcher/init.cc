@@ -18,9 +18,9 @@ namespace davit {
 namespace {
 
 struct State {
-  pid_t program = 0;       // leader of the program's process group, 0 when there was none
+  pid_t program = 0;  // leader of the program's process group, 0 when there was none
   bool program_ended = false;
-  int stop_signal = 0;     // the signal that asked the instance to end
+  int stop_signal = 0;  // the signal that asked the instance to end
   bool instance = false;
   bool own_group = false;
   int events = -1;
@@ -46,7 +46,9 @@ void die_with_parent(int parent_alive) {
   if (end == ProgramEnd::Exited && (!init.instance || ctx.failure.exit_status == 0)) _exit(ctx.failure.exit_status);
   if (end == ProgramEnd::Exited) {
     Text<100> message;
-    message.add("the action ended with status ").add_number(ctx.failure.exit_status).add(" before it executed anything");
+    message.add("the action ended with status ")
+        .add_number(ctx.failure.exit_status)
+        .add(" before it executed anything");
     int status = ctx.failure.exit_status;
     ctx.fail(0, message.view());
     ctx.failure.exit_status = status;
@@ -93,8 +95,10 @@ void forward(State& state, int signal, const siginfo_t& info) {
   // The startscript's group is gone: what it left behind (a daemon in a session of its own) is the service.
   if (!group) kill(-1, signal);
   if (state.stop_signal == signal) {
-    if (group) kill(-state.program, SIGCONT);  // a stopped service cannot end
-    else kill(-1, SIGCONT);
+    if (group)
+      kill(-state.program, SIGCONT);  // a stopped service cannot end
+    else
+      kill(-1, SIGCONT);
   }
   siginfo_t child;
   if (waitid(P_ALL, 0, &child, WEXITED | WNOHANG | WNOWAIT) < 0 && errno == ECHILD) _exit(128 + signal);
@@ -107,8 +111,10 @@ void forward(State& state, int signal, const siginfo_t& info) {
   for (;;) {
     siginfo_t info;
     int signal = sigwaitinfo(&all, &info);
-    if (signal == SIGCHLD) reap(state);
-    else if (signal > 0) forward(state, signal, info);
+    if (signal == SIGCHLD)
+      reap(state);
+    else if (signal > 0)
+      forward(state, signal, info);
   }
 }
 

@@ -7,10 +7,10 @@ namespace davit {
 
 struct StartMessage {
   enum Kind : uint32_t { Ready = 1, Failed = 2, Exited = 3 } kind;
-  uint32_t pid;          // init, host PID namespace
+  uint32_t pid;  // init, host PID namespace
   uint32_t keeper_pid;
-  int32_t exit_status;   // Exited: code, or 128 + signal
-  Failure failure;       // Failed
+  int32_t exit_status;  // Exited: code, or 128 + signal
+  Failure failure;      // Failed
 };
 static_assert(sizeof(StartMessage) <= 4096, "one atomic write to a pipe");
 

@@ -40,13 +40,15 @@ bool missing(Context& ctx) {
 bool find_instance(Context& ctx, JoinRecord* record, Fd* init) {
   const Join& join = ctx.plan.join;
   Fd state(open(join.state_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-  if (!valid_instance_name(join.name) || !state.valid() || !instance_locked(state.get(), join.name)) return missing(ctx);
+  if (!valid_instance_name(join.name) || !state.valid() || !instance_locked(state.get(), join.name))
+    return missing(ctx);
   Text<400> path;
   path.add("instances/").add(join.name).add("/").add(kRecordName);
   std::string_view bytes;
   int error = read_file(state.get(), path.c_str(), false, 1 << 20, ctx.arena, &bytes);
   if (error) return error == ENOENT ? missing(ctx) : ctx.fail(error, "read the instance record");
-  if (!decode_record(bytes, record)) return ctx.fail(0, "the instance record is damaged or of another version of davit");
+  if (!decode_record(bytes, record))
+    return ctx.fail(0, "the instance record is damaged or of another version of davit");
   if (record->boot_id != boot_id().view()) return missing(ctx);
   *init = open_process(static_cast<pid_t>(record->pid), record->pid_start_time);
   return init->valid() || missing(ctx);
@@ -106,7 +108,8 @@ int run_join(Context& ctx) {
   if (child < 0) return ctx.fail(errno, "fork inside the instance"), report_failure(ctx);
   close(report[1]);
   Failure failure;
-  bool failed = retry([&] { return read(report[0], &failure, sizeof failure); }) == static_cast<ssize_t>(sizeof failure);
+  bool failed =
+      retry([&] { return read(report[0], &failure, sizeof failure); }) == static_cast<ssize_t>(sizeof failure);
   int status = wait_and_forward(child, pidfd, -1, mask);
   if (failed) return ctx.failure = failure, report_failure(ctx);
   end_like(status);

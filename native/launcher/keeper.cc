@@ -96,7 +96,9 @@ void make_init(Context& ctx, Keeper& keeper, int* report_read, int* go_write) {
     int error = errno;
     keeper.init = 0;
     ctx.fail(error, "make the namespaces",
-             error == EPERM || error == ENOSPC || error == EUSERS ? "user namespaces may be off or used up here: see user.max_user_namespaces" : "");
+             error == EPERM || error == ENOSPC || error == EUSERS
+                 ? "user namespaces may be off or used up here: see user.max_user_namespaces"
+                 : "");
     abandon(keeper, ctx.failure);
   }
   for (int fd : {report[1], events[1], go[0], alive[0]}) close(fd);
@@ -165,8 +167,11 @@ void server_ended(Keeper& keeper) {
 
 [[noreturn]] void watch(Keeper& keeper, int signals) {
   for (;;) {
-    struct pollfd wait[5] = {{keeper.init_fd, POLLIN, 0}, {keeper.events, POLLIN, 0}, {signals, POLLIN, 0},
-                             {keeper.server_fd, POLLIN, 0}, {keeper.plan->status, 0, 0}};
+    struct pollfd wait[5] = {{keeper.init_fd, POLLIN, 0},
+                             {keeper.events, POLLIN, 0},
+                             {signals, POLLIN, 0},
+                             {keeper.server_fd, POLLIN, 0},
+                             {keeper.plan->status, 0, 0}};
     if (poll(wait, 5, -1) < 0) continue;
     if (wait[1].revents) note_program_end(keeper);
     if (wait[2].revents) {
@@ -237,7 +242,8 @@ void run_keeper(Context& ctx, KeeperPlan& plan) {
   tail.log_out = plan.log_out_path;
   tail.log_err = plan.log_err_path;
   if (int error = write_record(keeper)) {
-    ctx.fail(error, "write the instance record", error == ENOSPC ? "the state directory is full: see DAVIT_STATE_DIR" : "");
+    ctx.fail(error, "write the instance record",
+             error == ENOSPC ? "the state directory is full: see DAVIT_STATE_DIR" : "");
     abandon(keeper, ctx.failure);
   }
   StartMessage message{};

@@ -32,12 +32,12 @@ bool spawn_server(Context& ctx, bool detached, pid_t* pid);
 
 // init.cc: process 1. Runs the steps, starts the program, reaps and forwards until it ends. Never returns.
 struct InitPlan {
-  int report = -1;         // Failure is written here; closed by exec
-  int events = -1;         // the program's end is written here, as InitEvent
-  int go = -1;             // read one byte before mapping ids (helpers map them from outside); -1: do not wait
-  int parent_alive = -1;   // read end of a pipe that the parent holds open
-  bool instance = false;   // stays when the program ends
-  sigset_t program_mask;   // signal mask of the program
+  int report = -1;        // Failure is written here; closed by exec
+  int events = -1;        // the program's end is written here, as InitEvent
+  int go = -1;            // read one byte before mapping ids (helpers map them from outside); -1: do not wait
+  int parent_alive = -1;  // read end of a pipe that the parent holds open
+  bool instance = false;  // stays when the program ends
+  sigset_t program_mask;  // signal mask of the program
   const char* instance_name = "";
 };
 [[noreturn]] void run_init(Context& ctx, const InitPlan& init);

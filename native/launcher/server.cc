@@ -36,7 +36,8 @@ const MountFuse* find_mount(const LaunchPlan& plan) {
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
   const char* environment[] = {"PATH=/usr/local/bin:/usr/bin:/bin", nullptr};
-  execve(mount.server_argv.data[0], const_cast<char* const*>(mount.server_argv.data), const_cast<char* const*>(environment));
+  execve(mount.server_argv.data[0], const_cast<char* const*>(mount.server_argv.data),
+         const_cast<char* const*>(environment));
   _exit(1);
 }
 

@@ -65,7 +65,9 @@ bool claim(Starter& s) {
   int error = 0;
   switch (claim_instance(state.get(), instance.name, &s.dir, &error)) {
     case Claim::Ok: return true;
-    case Claim::Busy: message.add("instance ").add(instance.name).add(" already exists"); return ctx.fail(0, message.view());
+    case Claim::Busy:
+      message.add("instance ").add(instance.name).add(" already exists");
+      return ctx.fail(0, message.view());
     default: break;
   }
   message.add("claim the instance name \"").add(instance.name).add("\" in \"").add(instance.state_dir).add("\"");
@@ -140,11 +142,14 @@ int finish(Starter& s, const StartMessage& ready, int status) {
   }
   // Trap 7: what the startscript wrote to stderr right at its start is shown.
   if (errors.size() && (early || plan.output.message_level >= kInfo)) write_all(2, errors.view());
-  if (errors.size() && errors.view().back() != '\n' && (early || plan.output.message_level >= kInfo)) write_all(2, "\n");
+  if (errors.size() && errors.view().back() != '\n' && (early || plan.output.message_level >= kInfo))
+    write_all(2, "\n");
   if (early) {
     Text<200> text;
     text.add("the startscript of instance ").add(plan.instance.name).add(" has failed with exit status ");
-    text.add_number(ended.exit_status).add("; the instance stays up, see: davit instance logs ").add(plan.instance.name);
+    text.add_number(ended.exit_status)
+        .add("; the instance stays up, see: davit instance logs ")
+        .add(plan.instance.name);
     say(plan.output, wait > 0 ? kError : kWarning, text.view());
     if (wait > 0) return ended.exit_status;
   }

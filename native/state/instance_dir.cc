@@ -99,7 +99,8 @@ int open_state_dir(const char* path, Fd* out, Text<400>* why) {
   out->reset(retry([&] { return open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC); }));
   if (!out->valid()) {
     int error = errno;
-    why->add(error == ELOOP || error == ENOTDIR ? "is not a directory of its own (a link or a file)" : "cannot be opened");
+    why->add(error == ELOOP || error == ENOTDIR ? "is not a directory of its own (a link or a file)"
+                                                : "cannot be opened");
     return error;
   }
   struct stat st;

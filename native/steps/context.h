@@ -28,15 +28,15 @@ struct Context {
   Failure failure;
   uint32_t step = 0;  // the step being carried out, 1-based
 
-  Fd session;                // root of the session tmpfs, attached
-  Fd layers[kMaxLayers];     // roots of the layers, attached, lowest first
+  Fd session;             // root of the session tmpfs, attached
+  Fd layers[kMaxLayers];  // roots of the layers, attached, lowest first
   size_t layer_count = 0;
   Fd root;                   // the new root, attached
   int* sources = nullptr;    // per step: a detached clone of a bind's source, or -1
   uint64_t own_devices[64];  // st_dev of the file systems that this launch made: mount points may be created there
   size_t own_device_count = 0;
-  int server_channel = -1;   // socket to the process that becomes the FUSE server
-  unsigned stacked = 0;      // mounts attached on top of the old root
+  int server_channel = -1;  // socket to the process that becomes the FUSE server
+  unsigned stacked = 0;     // mounts attached on top of the old root
   bool pivoted = false;
 
   // Notes the failure of the current step and returns false.

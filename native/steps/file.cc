@@ -129,7 +129,8 @@ bool content(Context& ctx, const File& step, std::string_view* out) {
   }
   Fd original(retry([&] {
     const char* path = step.target + strspn(step.target, "/");
-    return sys::openat2(ctx.root.get(), path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+    return sys::openat2(ctx.root.get(), path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
+                        RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
   }));
   std::string_view old;
   if (!original.valid()) return false;

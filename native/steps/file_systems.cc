@@ -28,7 +28,8 @@ bool proc(Context& ctx, const Proc& step) {
   Fd mount(make_mount(ctx, "proc", "proc", "", attributes));
   if (!mount.valid() && (errno != EPERM || !step.fallback_bind)) return false;
   // In a user namespace a fresh proc needs one that is fully visible already; a nested container may lack it.
-  if (!mount.valid()) mount.reset(sys::open_tree(AT_FDCWD, "/proc", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE));
+  if (!mount.valid())
+    mount.reset(sys::open_tree(AT_FDCWD, "/proc", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE));
   if (!mount.valid()) return ctx.fail(errno, "clone the mount \"/proc\"");
   return attach(ctx, mount.get(), step.target, true);
 }
@@ -60,7 +61,8 @@ bool session(Context& ctx, const Session& step) {
 bool session_directory(Context& ctx, const SessionDirectory& step) {
   Text<32> name;
   name.add("d").add_number(ctx.step);
-  if (mkdirat(ctx.session.get(), name.c_str(), 0700) != 0 || fchmodat(ctx.session.get(), name.c_str(), step.mode, 0) != 0)
+  if (mkdirat(ctx.session.get(), name.c_str(), 0700) != 0 ||
+      fchmodat(ctx.session.get(), name.c_str(), step.mode, 0) != 0)
     return ctx.fail(errno, "make a directory in the session");
   Fd tree(sys::open_tree(ctx.session.get(), name.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
   if (!tree.valid()) return ctx.fail(errno, "clone a directory of the session");

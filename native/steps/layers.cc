@@ -39,12 +39,15 @@ bool mount_squashfs(Context& ctx, const MountSquashfs& step) {
   }
   LoopDevice device;
   Text<200> what;
-  int error = loop_for_image(image.get(), step.image, step.offset_bytes, step.size_bytes, step.loop_dir, &device, &what);
+  int error =
+      loop_for_image(image.get(), step.image, step.offset_bytes, step.size_bytes, step.loop_dir, &device, &what);
   if (error) {
     message.add("attach the image \"").add(step.image).add("\" to the loop device \"").add(what.view()).add("\"");
     const char* hint = "";
-    if (error == ENOSPC || error == EBUSY) hint = "all loop devices are taken: see losetup -a, raise max_loop, or use --unsquash";
-    if (error == EPERM || error == EACCES || error == ENOENT) hint = "no loop devices here: use --userns (FUSE) or --unsquash";
+    if (error == ENOSPC || error == EBUSY)
+      hint = "all loop devices are taken: see losetup -a, raise max_loop, or use --unsquash";
+    if (error == EPERM || error == EACCES || error == ENOENT)
+      hint = "no loop devices here: use --userns (FUSE) or --unsquash";
     return ctx.fail(error, message.view(), hint);
   }
   Fd mount(make_mount(ctx, "squashfs", device.path.c_str(), "ro", layer_attributes()));
@@ -53,7 +56,8 @@ bool mount_squashfs(Context& ctx, const MountSquashfs& step) {
     message.add(ctx.failure.message.view()).add(" of \"").add(step.image).add("\"");
     const char* hint = "";
     if (error == EPERM) hint = "the kernel refuses squashfs in a user namespace: run as root, or let davit use FUSE";
-    if (error == EINVAL) hint = "the file system is damaged or uses a compressor that this kernel lacks: try --unsquash";
+    if (error == EINVAL)
+      hint = "the file system is damaged or uses a compressor that this kernel lacks: try --unsquash";
     return ctx.fail(error, message.view(), hint);
   }
   return add_layer(ctx, static_cast<Fd&&>(mount));
@@ -62,26 +66,33 @@ bool mount_squashfs(Context& ctx, const MountSquashfs& step) {
 bool mount_fuse(Context& ctx, const MountFuse& step) {
   // fuse refuses a channel that was opened in another user namespace, so it is opened here and sent to the server.
   Fd channel(retry([&] { return open("/dev/fuse", O_RDWR | O_CLOEXEC); }));
-  if (!channel.valid()) return ctx.fail(errno, "open \"/dev/fuse\"", "ask the administrator for /dev/fuse, or use --unsquash");
+  if (!channel.valid())
+    return ctx.fail(errno, "open \"/dev/fuse\"", "ask the administrator for /dev/fuse, or use --unsquash");
   Text<200> options;
   options.add("ro,allow_other,rootmode=40000,user_id=0,group_id=0,subtype=").add(step.subtype);
   options.add(",fd=").add_number(channel.get());
   Fd mount(make_mount(ctx, "fuse", step.source, options.c_str(), layer_attributes()));
   if (!mount.valid()) return ctx.fail(errno, ctx.failure.message.view(), "use --unsquash to run without FUSE");
-  if (int error = send_fd(ctx.server_channel, channel.get())) return ctx.fail(error, "hand the FUSE channel to its server");
+  if (int error = send_fd(ctx.server_channel, channel.get()))
+    return ctx.fail(error, "hand the FUSE channel to its server");
   channel.reset();
   // The first request waits for the server; when it could not be started, the channel is closed and this fails.
   struct stat st;
   if (fstat(mount.get(), &st) != 0) {
     Text<600> message;
-    message.add("read \"").add(step.image).add("\" through ").add(step.server_argv.size ? step.server_argv.data[0] : "");
-    return ctx.fail(errno, message.view(), "the FUSE server ended: is squashfuse_ll installed and the image readable? or use --unsquash");
+    message.add("read \"")
+        .add(step.image)
+        .add("\" through ")
+        .add(step.server_argv.size ? step.server_argv.data[0] : "");
+    return ctx.fail(errno, message.view(),
+                    "the FUSE server ended: is squashfuse_ll installed and the image readable? or use --unsquash");
   }
   return add_layer(ctx, static_cast<Fd&&>(mount));
 }
 
 bool mount_directory(Context& ctx, const MountDirectory& step) {
-  Fd tree(retry([&] { return sys::open_tree(AT_FDCWD, step.path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE); }));
+  Fd tree(
+      retry([&] { return sys::open_tree(AT_FDCWD, step.path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE); }));
   Text<600> message;
   message.add("use the directory \"").add(step.path).add("\"");
   if (!tree.valid()) return ctx.fail(errno, message.view());

@@ -123,7 +123,8 @@ bool attach(Context& ctx, int tree, const char* path, bool directory) {
   Text<600> message;
   message.add("mount on \"").add(path).add("\" in the container");
   const char* hint = "";
-  if (error == ENOENT) hint = "the image has no such path and no layer to make it in: create it in the image, or drop --writable";
+  if (error == ENOENT)
+    hint = "the image has no such path and no layer to make it in: create it in the image, or drop --writable";
   if (error == ENOTDIR || error == EISDIR) hint = "one side is a directory and the other is a file";
   ctx.fail(error, message.view(), hint);
   errno = error;

@@ -39,9 +39,7 @@ const char* mount_point(Context& ctx, size_t index, bool* directory) {
     case S::devpts: return step.as<Devpts>().target;
     case S::mqueue: return step.as<Mqueue>().target;
     case S::session_directory: return step.as<SessionDirectory>().target;
-    case S::file:
-      *directory = false;
-      return step.as<File>().optional ? nullptr : step.as<File>().target;
+    case S::file: *directory = false; return step.as<File>().optional ? nullptr : step.as<File>().target;
     default: return nullptr;
   }
 }
@@ -145,7 +143,8 @@ bool add_missing_mount_points(Context& ctx, bool* any) {
 bool use_layer(Context& ctx, const Rootfs& step) {
   Fd layer = static_cast<Fd&&>(ctx.layers[ctx.layer_count - 1]);
   struct mount_attr attributes = {};
-  attributes.attr_set = (step.writable ? 0u : MOUNT_ATTR_RDONLY) | MOUNT_ATTR_NODEV | (step.allow_setuid ? 0u : MOUNT_ATTR_NOSUID);
+  attributes.attr_set =
+      (step.writable ? 0u : MOUNT_ATTR_RDONLY) | MOUNT_ATTR_NODEV | (step.allow_setuid ? 0u : MOUNT_ATTR_NOSUID);
   if (step.allow_setuid) attributes.attr_clr = MOUNT_ATTR_NOSUID;
   if (sys::mount_setattr(layer.get(), "", AT_EMPTY_PATH, &attributes) != 0)
     return ctx.fail(errno, "set the flags of the root");
@@ -198,7 +197,8 @@ bool rootfs(Context& ctx, const Rootfs& step) {
   Text<3000> options;
   Fd upper_fd, work_fd;
   if (!overlay_options(ctx, step, points, &options, &upper_fd, &work_fd)) return false;
-  unsigned attributes = MOUNT_ATTR_NODEV | (step.allow_setuid ? 0u : MOUNT_ATTR_NOSUID) | (upper ? 0u : MOUNT_ATTR_RDONLY);
+  unsigned attributes =
+      MOUNT_ATTR_NODEV | (step.allow_setuid ? 0u : MOUNT_ATTR_NOSUID) | (upper ? 0u : MOUNT_ATTR_RDONLY);
   Fd mount(make_mount(ctx, "overlay", "overlay", options.c_str(), attributes));
   if (!mount.valid()) return false;
   if (mkdirat(ctx.session.get(), "root", 0700) != 0) return ctx.fail(errno, "make a directory in the session");

@@ -55,9 +55,8 @@ int replace_file(int dir, const char* name, std::string_view bytes, unsigned mod
   Text<300> temporary;
   temporary.add(".").add(name).add(".").add_number(getpid());
   if (temporary.full()) return ENAMETOOLONG;
-  Fd fd(retry([&] {
-    return openat(dir, temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode);
-  }));
+  Fd fd(retry(
+      [&] { return openat(dir, temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, mode); }));
   if (!fd.valid()) return errno;
   int err = write_all(fd.get(), bytes);
   if (!err && renameat(dir, temporary.c_str(), dir, name) != 0) err = errno;

@@ -15,7 +15,8 @@ int read_all(int fd, size_t limit, Arena& arena, std::string_view* out);
 int read_file(int dir, const char* path, bool follow, size_t limit, Arena& arena, std::string_view* out);
 // Writes all bytes; 0 or an errno.
 int write_all(int fd, std::string_view bytes);
-// Writes `name` beneath `dir` by a temporary sibling and rename(2); no fsync: state does not outlive a boot. 0 or errno.
+// Writes `name` beneath `dir` by a temporary sibling and rename(2); no fsync: state does not outlive a boot. 0 or
+// errno.
 int replace_file(int dir, const char* name, std::string_view bytes, unsigned mode);
 
 }  // namespace davit

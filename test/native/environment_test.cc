@@ -40,13 +40,15 @@ davit::List<const char*> list(const char* (&items)[N]) {
 int main() {
   const char* block[] = {"PATH", "HOME"};
   const char* prefixes[] = {"APPTAINER_", "DAVITENV_"};
-  Variable set[] = {{"A", "1", "", false}, {"NAME", "", "", true}, {"FROM", "", "KEEP", false}, {"GONE", "", "NOSUCH", false}};
+  Variable set[] = {
+      {"A", "1", "", false}, {"NAME", "", "", true}, {"FROM", "", "KEEP", false}, {"GONE", "", "NOSUCH", false}};
   Environment rules{};
   rules.block = list(block);
   rules.block_prefixes = list(prefixes);
   rules.set = {set, 4};
-  std::vector<const char*> host = {"PATH=/bin", "HOME=/h", "APPTAINER_BIND=x", "DAVITENV_A=1", "KEEP=a=b c", "FROM=host",
-                                   "BASH_FUNC_f%%=() { :; }", "1X=2", "EMPTY=", "MULTI=a\nb", "noequals"};
+  std::vector<const char*> host = {
+      "PATH=/bin", "HOME=/h", "APPTAINER_BIND=x", "DAVITENV_A=1", "KEEP=a=b c", "FROM=host", "BASH_FUNC_f%%=() { :; }",
+      "1X=2",      "EMPTY=",  "MULTI=a\nb",       "noequals"};
   Result all = make(rules, host);
   CHECK(all.has("A=1") && all.has("NAME=web1") && all.has("FROM=a=b c") && all.has("PWD=/work dir"));
   CHECK(all.has("DAVIT_HOST_KEEP=a=b c") && all.has("DAVIT_HOST_EMPTY=") && all.has("DAVIT_HOST_MULTI=a\nb"));

@@ -37,19 +37,28 @@ struct Message {
 };
 
 Message sample() {
-  Message range = Message().number(f::IdRange::inside, 0).number(f::IdRange::outside, 4294967294u).number(f::IdRange::count, 1);
-  Message map = Message().message(f::IdMap::uid, range).message(f::IdMap::uid, range).text(f::IdMap::uid_helper, "/usr/bin/newuidmap");
-  Message namespaces = Message().number(f::Namespaces::user, 1).number(f::Namespaces::pid, 1).message(f::Namespaces::id_map, map);
+  Message range =
+      Message().number(f::IdRange::inside, 0).number(f::IdRange::outside, 4294967294u).number(f::IdRange::count, 1);
+  Message map = Message()
+                    .message(f::IdMap::uid, range)
+                    .message(f::IdMap::uid, range)
+                    .text(f::IdMap::uid_helper, "/usr/bin/newuidmap");
+  Message namespaces =
+      Message().number(f::Namespaces::user, 1).number(f::Namespaces::pid, 1).message(f::Namespaces::id_map, map);
   Message bind = Message().text(f::Bind::source, "/data").text(f::Bind::target, "/mnt").number(f::Bind::read_only, 1);
   Message fuse = Message().text(f::MountFuse::server_argv, "/usr/bin/server").text(f::MountFuse::server_argv, "-f");
   Message passwd = Message().number(f::PasswdEdit::uid, 1000).text(f::PasswdEdit::name, "user");
-  Message file = Message().text(f::File::target, "/etc/passwd").message(f::File::passwd, passwd).number(f::File::mode, 0644);
+  Message file =
+      Message().text(f::File::target, "/etc/passwd").message(f::File::passwd, passwd).number(f::File::mode, 0644);
   Message variable = Message().text(f::Variable::name, "HOME").text(f::Variable::value, "/home/user");
   Message environment = Message().message(f::Environment::set, variable).text(f::Environment::block_prefixes, "X_");
   Message program = Message().message(f::Program::environment, environment).text(f::Program::script, "exec \"$@\"");
   program.text(f::Program::arguments, "echo").text(f::Program::arguments, "");
   Message instance = Message().text(f::Instance::name, "web1").text(f::Instance::record, std::string("\0\1", 2));
-  Message plan = Message().number(f::LaunchPlan::format, 1).number(f::LaunchPlan::mode, 2).message(f::LaunchPlan::namespaces, namespaces);
+  Message plan = Message()
+                     .number(f::LaunchPlan::format, 1)
+                     .number(f::LaunchPlan::mode, 2)
+                     .message(f::LaunchPlan::namespaces, namespaces);
   plan.message(f::LaunchPlan::steps, Message().message(f::Step::mount_fuse, fuse));
   plan.message(f::LaunchPlan::steps, Message().message(f::Step::bind, bind));
   plan.message(f::LaunchPlan::steps, Message().message(f::Step::file, file));
@@ -145,7 +154,10 @@ void varints_have_one_meaning() {
   CHECK(longest.next(&field) && field.value == UINT64_MAX);
   davit::wire::Reader over(std::string_view("\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02", 11));
   CHECK(!over.next(&field) && over.failed());
-  davit::wire::Reader cut(std::string_view("\x0a\x05" "ab", 4));
+  davit::wire::Reader cut(
+      std::string_view("\x0a\x05"
+                       "ab",
+                       4));
   CHECK(!cut.next(&field) && cut.failed());
 }
 
