@@ -1,4 +1,5 @@
 /** What a command is: a module in commands/ that exports `run`, imported when the command is called. */
+import type { FlagSource } from './flags';
 import type { Options } from './parse';
 import type { Terminal } from './render';
 
@@ -9,6 +10,8 @@ export interface CommandContext {
   readonly args: readonly string[];
   /** Flags and environment variables, merged; see flags.ts for what a command takes. */
   readonly options: Options;
+  /** The rows of the table that this command takes. */
+  readonly flags: FlagSource;
   /** The caller's environment, read once. */
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly terminal: Terminal;

@@ -3,7 +3,7 @@ import { RuntimeError } from '../errors';
 import type { CommandContext } from './command';
 import { type CommandSpec, findCommand, wrongArgumentCount } from './commands';
 import { applyEnvironment, type Environment, lookUp } from './environment';
-import { flagsBeforeCommand, flagsOf } from './flags';
+import { type FlagSource, flagsBeforeCommand, flagsOf, HELP, lazyFlags } from './flags';
 import { helpText, optionsText, usageText } from './help';
 import { FlagError, type Options, parseFlags } from './parse';
 import { isTerminal, LEVEL, type Terminal } from './render';
@@ -20,7 +20,7 @@ const USAGE_EXIT = 1;
 export async function dispatch(argv: readonly string[], env: Environment, terminal: Terminal): Promise<number> {
   let command: CommandSpec | undefined;
   try {
-    const { options, rest } = parseFlags(argv, flagsBeforeCommand());
+    const { options, rest } = parseFlags(argv, globalFlags);
     setUpTerminal(options, env, terminal);
     if (options.flag('version')) {
       terminal.out(`davit version ${version()}\n`);
@@ -71,8 +71,8 @@ async function runCommand(
   terminal: Terminal,
 ): Promise<number> {
   if (command.later) return refuseLater(command, words, terminal);
-  const flags = flagsOf(command.name);
-  const { options, rest } = parseFlags(words, [...flags, HELP]);
+  const flags = lazyFlags(() => [...flagsOf(command.name), HELP]);
+  const { options, rest } = parseFlags(words, flags);
   if (options.flag('help')) {
     terminal.out(helpText(command));
     return OK;
@@ -80,32 +80,22 @@ async function runCommand(
   if (command.load === undefined) throw new RuntimeError('USAGE', 'invalid command');
   const wrong = wrongArgumentCount(command, rest.length);
   if (wrong !== undefined) throw new RuntimeError('USAGE', wrong);
-  for (const flag of flags) {
-    if (
-      flag.deprecated !== undefined &&
-      options.source(flag.key) === 'flag' &&
-      options.given(flag.key) === `--${flag.name}`
-    ) {
-      terminal.warning(`Flag --${flag.name} has been deprecated, ${flag.deprecated}`);
-    }
-  }
+  warnOfDeprecated(options, flags, terminal);
   applyEnvironment(options, flags, env, terminal);
   if (globals.has('config')) options.set('config', globals.text('config') ?? '', 'flag', '--config');
-  const context: CommandContext = { name: command.name, args: rest, options, env, terminal };
+  const context: CommandContext = { name: command.name, args: rest, options, flags, env, terminal };
   return await (await command.load()).run(context);
 }
 
-const HELP = {
-  name: 'help',
-  key: 'help',
-  short: 'h',
-  type: 'bool',
-  implied: 'true',
-  env: [],
-  commands: [],
-  help: '',
-  state: 'works',
-} as const;
+const globalFlags = lazyFlags(flagsBeforeCommand);
+
+function warnOfDeprecated(options: Options, flags: FlagSource, terminal: Terminal): void {
+  if (options.isEmpty()) return;
+  for (const { name, key, deprecated } of flags()) {
+    if (deprecated === undefined || options.source(key) !== 'flag' || options.given(key) !== `--${name}`) continue;
+    terminal.warning(`Flag --${name} has been deprecated, ${deprecated}`);
+  }
+}
 
 /** A command that Apptainer has and davit has not yet. Its help works. */
 function refuseLater(command: CommandSpec, words: readonly string[], terminal: Terminal): number {
@@ -132,7 +122,7 @@ function showHelp(words: readonly string[], terminal: Terminal): number {
 
 /** Levels and colours. A flag beats the environment's flags, and they beat MESSAGELEVEL. */
 function setUpTerminal(options: Options, env: Environment, terminal: Terminal): void {
-  applyEnvironment(options, flagsBeforeCommand(), env, terminal);
+  applyEnvironment(options, globalFlags, env, terminal);
   const level = lookUp('MESSAGELEVEL', env, terminal)?.value;
   if (options.flag('debug')) terminal.level = LEVEL.debug;
   else if (options.flag('verbose')) terminal.level = LEVEL.verbose;

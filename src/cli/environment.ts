@@ -1,6 +1,6 @@
 /** Options from environment variables: DAVIT_X, then APPTAINER_X, then SINGULARITY_X (formats.md section 9, rule 1). */
 import { RuntimeError } from '../errors';
-import type { Flag } from './flags';
+import type { Flag, FlagSource } from './flags';
 import { convert, type FlagValue, type Options } from './parse';
 import type { Terminal } from './render';
 
@@ -16,18 +16,25 @@ export type Environment = Readonly<Record<string, string | undefined>>;
  */
 export function applyEnvironment(
   options: Options,
-  flags: readonly Flag[],
+  flags: FlagSource,
   env: Environment,
   terminal: Pick<Terminal, 'info' | 'warning'>,
 ): void {
-  if (!Object.keys(env).some((name) => PREFIXES.some((prefix) => name.startsWith(prefix)))) return;
-  for (const flag of flags) {
+  if (!Object.keys(env).some(mayBeOption)) return;
+  for (const flag of flags()) {
     for (const name of flag.env) {
       if (!flag.envAdds && options.has(flag.key)) break;
       const variable = lookUp(name, env, terminal);
       if (variable) assign(options, flag, variable);
     }
   }
+}
+
+/** Variables of ours that are no options; the launcher sets DAVIT_FRONT at every call. */
+const NO_OPTIONS = new Set(['DAVIT_FRONT', 'DAVIT_NODE', 'DAVIT_STATE_DIR', 'DAVIT_CACHEDIR']);
+
+function mayBeOption(name: string): boolean {
+  return PREFIXES.some((prefix) => name.startsWith(prefix)) && !NO_OPTIONS.has(name);
 }
 
 interface Variable {

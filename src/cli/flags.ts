@@ -56,36 +56,73 @@ export const ACTIONS = ['exec', 'run', 'shell', 'test'] as const;
 export const STARTS = ['instance start', 'instance run'] as const;
 export const LAUNCHES = [...ACTIONS, ...STARTS] as const;
 
-/** One row; what is not said has its plain value. */
-export function flag(type: FlagType, name: string, help: string, details: FlagDetails = {}): Flag {
-  const { env = [], ...rest } = details;
+/** One row; what is not said has its plain value. Written out, since every launch makes a hundred of them. */
+export function flag(
+  type: FlagType,
+  name: string,
+  help: string,
+  details: FlagDetails = {},
+  commands: readonly string[] = [],
+  state: FlagState = 'works',
+  note?: string,
+): Flag {
+  const { env } = details;
   return {
-    commands: [],
-    state: 'works',
-    ...(type === 'bool' ? { implied: 'true' } : undefined),
-    ...rest,
     name,
     type,
     help,
-    key: rest.key ?? camelCase(name),
-    env: typeof env === 'string' ? [env] : env,
+    key: details.key ?? camelCase(name),
+    short: details.short,
+    choices: details.choices,
+    implied: details.implied ?? (type === 'bool' ? 'true' : undefined),
+    default: details.default,
+    env: env === undefined ? NO_NAMES : typeof env === 'string' ? [env] : env,
+    envAdds: details.envAdds,
+    commands: details.commands ?? commands,
+    hidden: details.hidden,
+    deprecated: details.deprecated,
+    state: details.state ?? state,
+    note: details.note ?? note,
+    own: details.own,
+    joins: details.joins,
   };
 }
 
+const NO_NAMES: readonly string[] = [];
+
 /** `writable-tmpfs` → `writableTmpfs`. */
 export function camelCase(name: string): string {
-  return name.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
+  return !name.includes('-') ? name : name.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
 }
 
+/** Every command has it. */
+export const HELP = flag('bool', 'help', 'show this help', { short: 'h', joins: true });
+
 /** The flags that stand before the command. */
-export function flagsBeforeCommand(): Flag[] {
+export function flagsBeforeCommand(): readonly Flag[] {
   return globalFlags();
 }
 
-/** The flags of one command, in the order of their names. */
-export function flagsOf(command: string): Flag[] {
-  const flags = groupsOf(command).flatMap((group) => group().filter((row) => row.commands.includes(command)));
-  return flags.sort((a, b) => (a.name < b.name ? -1 : 1));
+/** The flags of one command. */
+export function flagsOf(command: string): readonly Flag[] {
+  return groupsOf(command).flatMap((group) => group().filter((row) => row.commands.includes(command)));
+}
+
+/** Rows that are made when they are first asked for: a command line without flags needs none. */
+export type FlagSource = () => readonly Flag[];
+
+/** The rows of a command, made once. */
+export function lazyFlags(make: FlagSource): FlagSource {
+  let rows: readonly Flag[] | undefined;
+  return () => {
+    rows ??= make();
+    return rows;
+  };
+}
+
+/** In the order of their names, as they are shown. */
+export function sortedFlags(flags: readonly Flag[]): Flag[] {
+  return [...flags].sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 function groupsOf(command: string): (() => Flag[])[] {

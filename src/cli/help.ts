@@ -1,6 +1,6 @@
 /** Usage and help texts, out of the tables in commands.ts and flags.ts. */
 import { type CommandSpec, subcommandsOf } from './commands';
-import { type Flag, type FlagType, flagsBeforeCommand, flagsOf } from './flags';
+import { type Flag, type FlagType, flagsBeforeCommand, flagsOf, HELP, sortedFlags } from './flags';
 
 const PROGRAM = 'davit';
 const WIDTH = 80;
@@ -73,20 +73,10 @@ function commandList(commands: CommandSpec[]): string {
   return `Available Commands:\n${lines.join('')}`;
 }
 
-/** `--help` is no row of the command tables: every command has it. */
-function withHelp(flags: Flag[], word: string): Flag[] {
+/** All rows that are shown; the words `help for X` stand in the place of the table's. */
+function withHelp(flags: readonly Flag[], word: string): Flag[] {
   const rest = flags.filter((flag) => flag.name !== 'help');
-  const help: Flag = {
-    name: 'help',
-    key: 'help',
-    short: 'h',
-    type: 'bool',
-    env: [],
-    commands: [],
-    help: `help for ${word}`,
-    state: 'works',
-  };
-  return [...rest, help].sort((a, b) => (a.name < b.name ? -1 : 1));
+  return sortedFlags([...rest, { ...HELP, help: `help for ${word}` }]);
 }
 
 /** What the value of a flag is called. */

@@ -1,7 +1,7 @@
 /** From parsed flags to LaunchOptions, and the refusal of what is not there yet. */
 import { RuntimeError } from '../errors';
 import type { LaunchOptions } from '../runtime/launch/options';
-import type { Flag } from './flags';
+import type { Flag, FlagSource } from './flags';
 import type { FlagValue, Options } from './parse';
 import type { Terminal } from './render';
 
@@ -78,8 +78,9 @@ function wording(options: Options, flag: Flag): string {
 }
 
 /** @throws RuntimeError OPTION for the first option that is used and not there yet. */
-export function refuseUnsupported(options: Options, flags: readonly Flag[]): void {
-  for (const flag of flags) {
+export function refuseUnsupported(options: Options, flags: FlagSource): void {
+  if (options.isEmpty()) return;
+  for (const flag of flags()) {
     if (flag.state !== 'later' || !isUsed(flag, options.value(flag.key))) continue;
     throw new RuntimeError('OPTION', `not supported yet: ${wording(options, flag)}`, {
       path: `--${flag.name}`,
@@ -126,12 +127,13 @@ function impliedByContainment(options: Options): void {
  */
 export function dropWithoutEffect(
   options: Options,
-  flags: readonly Flag[],
+  flags: FlagSource,
   terminal: Pick<Terminal, 'warning' | 'info'>,
 ): void {
+  if (options.isEmpty()) return;
   impliedByContainment(options);
   const ignored = new Set<string>();
-  for (const flag of flags) {
+  for (const flag of flags()) {
     if (flag.joins) continue;
     if (options.source(flag.key) === 'flag' && isUsed(flag, options.value(flag.key))) {
       if (flag.key === 'fakeroot') terminal.info('--fakeroot ignored when joining instance');
@@ -140,5 +142,5 @@ export function dropWithoutEffect(
     options.delete(flag.key);
   }
   if (ignored.size === 0) return;
-  terminal.warning(`${[...ignored].join(', ')}: no effect on a running instance, ignored`);
+  terminal.warning(`${[...ignored].sort().join(', ')}: no effect on a running instance, ignored`);
 }

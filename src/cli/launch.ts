@@ -13,7 +13,6 @@ import type { Action, Caller } from '../runtime/launch/options';
 import type { CompiledPlan } from '../runtime/launch/plan';
 import { stateDirectory } from '../runtime/state-directory';
 import type { CommandContext } from './command';
-import { flagsOf } from './flags';
 import { dropWithoutEffect, launchOptions, refuseUnsupported, settleNetwork } from './launch-options';
 
 const INSTANCE_URI = 'instance://';
@@ -33,9 +32,8 @@ export async function launch(action: Action, context: CommandContext, isRun = fa
   if (action === 'shell' && args.length > 1) terminal.warning('Parameters to shell command are ignored');
   if (options.flag('json') && !options.has('dryRun')) throw new RuntimeError('OPTION', '--json needs --dry-run');
 
-  const flags = flagsOf(context.name);
-  if (joins) dropWithoutEffect(options, flags, terminal);
-  refuseUnsupported(options, flags);
+  if (joins) dropWithoutEffect(options, context.flags, terminal);
+  refuseUnsupported(options, context.flags);
   const caller = readCaller(context.env);
   const plan = joins
     ? joinPlan(action, target.slice(INSTANCE_URI.length), caller, context)

@@ -1,6 +1,6 @@
 /** The command line parser: flags as the table in flags.ts describes them, up to the first positional argument. */
 import { RuntimeError } from '../errors';
-import type { Flag } from './flags';
+import type { Flag, FlagSource } from './flags';
 
 export type FlagValue = boolean | string | number | string[] | Record<string, string>;
 export type Source = 'flag' | 'environment';
@@ -48,6 +48,9 @@ export class Options {
   keys(): Iterable<string> {
     return this.entries.keys();
   }
+  isEmpty(): boolean {
+    return this.entries.size === 0;
+  }
   has(key: string): boolean {
     return this.entries.has(key);
   }
@@ -80,14 +83,14 @@ export interface ParseResult {
  * Parses flags at the head of `argv`. Parsing stops at the first positional argument, or behind `--`.
  * @throws FlagError for an unknown flag or a value that does not fit.
  */
-export function parseFlags(argv: readonly string[], flags: readonly Flag[]): ParseResult {
+export function parseFlags(argv: readonly string[], flags: FlagSource): ParseResult {
   const options = new Options();
   let index = 0;
   while (index < argv.length) {
     const word = argv[index] as string;
     if (word === '--') return { options, rest: argv.slice(index + 1) };
     if (word.length < 2 || word[0] !== '-') break;
-    index += word[1] === '-' ? takeLong(argv, index, flags, options) : takeShorts(argv, index, flags, options);
+    index += word[1] === '-' ? takeLong(argv, index, flags(), options) : takeShorts(argv, index, flags(), options);
   }
   return { options, rest: argv.slice(index) };
 }

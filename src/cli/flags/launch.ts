@@ -2,11 +2,11 @@
 import { ACTIONS, type Flag, type FlagDetails, type FlagType, flag, LAUNCHES, STARTS } from '../flags';
 
 const onAll = (type: FlagType, name: string, help: string, details: FlagDetails = {}): Flag =>
-  flag(type, name, help, { commands: LAUNCHES, ...details });
+  flag(type, name, help, details, LAUNCHES);
 const onActions = (type: FlagType, name: string, help: string, details: FlagDetails = {}): Flag =>
-  flag(type, name, help, { commands: ACTIONS, ...details });
+  flag(type, name, help, details, ACTIONS);
 const onStarts = (type: FlagType, name: string, help: string, details: FlagDetails = {}): Flag =>
-  flag(type, name, help, { commands: STARTS, ...details });
+  flag(type, name, help, details, STARTS);
 
 export function launchFlags(): Flag[] {
   return [...fileFlags(), ...environmentFlags(), ...isolationFlags(), ...privilegeFlags(), ...processFlags()];

@@ -7,9 +7,9 @@ const REGISTRY = 'without effect: images are local files as yet';
 const CRYPT = 'encrypted images are not there yet';
 
 const later = (type: FlagType, name: string, help: string, note: string, details: FlagDetails = {}): Flag =>
-  flag(type, name, help, { commands: LAUNCHES, state: 'later', note, ...details });
+  flag(type, name, help, details, LAUNCHES, 'later', note);
 const accepted = (type: FlagType, name: string, help: string, note: string, details: FlagDetails = {}): Flag =>
-  flag(type, name, help, { commands: LAUNCHES, state: 'accepted', note, joins: true, ...details });
+  flag(type, name, help, { ...details, joins: true }, LAUNCHES, 'accepted', note);
 
 export function limitFlags(): Flag[] {
   return [...cgroupFlags(), ...networkFlags(), ...deviceFlags(), ...registryFlags(), ...otherLaunchFlags()];

@@ -10,7 +10,7 @@ function merge(argv: string[], env: Record<string, string>, command = 'exec'): {
   const terminal = new Terminal((_, bytes) => {
     text += bytes;
   });
-  const flags = flagsOf(command);
+  const flags = () => flagsOf(command);
   const { options } = parseFlags(argv, flags);
   applyEnvironment(options, flags, env, terminal);
   return { options, text };

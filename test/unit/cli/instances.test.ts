@@ -143,8 +143,10 @@ describe('instance list', () => {
   });
 
   it('shows root alone the instances of others', async () => {
-    vi.spyOn(process, 'getuid').mockReturnValue(2000);
-    onTestFinished(() => vi.restoreAllMocks());
+    vi.spyOn(process as { getuid: () => number }, 'getuid').mockReturnValue(2000);
+    onTestFinished(() => {
+      vi.restoreAllMocks();
+    });
     expect(await davit('instance', 'list', '-u', 'root')).toEqual({
       code: 255,
       out: '',

@@ -7,7 +7,7 @@ import { Terminal } from '../../../src/cli/render';
 import { defaultLaunchOptions } from '../../../src/runtime/launch/options';
 
 function given(argv: string[], env: Record<string, string> = {}, command = 'exec'): Options {
-  const flags = flagsOf(command);
+  const flags = () => flagsOf(command);
   const { options } = parseFlags(argv, flags);
   applyEnvironment(options, flags, env, new Terminal(() => {}));
   return options;
@@ -47,13 +47,13 @@ describe('refuseUnsupported', () => {
   const refused =
     (...argv: string[]): (() => void) =>
     () =>
-      refuseUnsupported(given(argv), flagsOf('exec'));
+      refuseUnsupported(given(argv), () => flagsOf('exec'));
 
   it('names the option', () => {
     expect(refused('--nv')).toThrow('not supported yet: --nv');
     expect(refused('--memory', '1g')).toThrow('not supported yet: --memory');
     expect(refused('--security', 'uid:1')).toThrow('not supported yet: --security');
-    expect(() => refuseUnsupported(given([], { APPTAINER_NV: '1' }), flagsOf('exec'))).toThrow(
+    expect(() => refuseUnsupported(given([], { APPTAINER_NV: '1' }), () => flagsOf('exec'))).toThrow(
       'not supported yet: APPTAINER_NV (--nv)',
     );
   });
@@ -102,7 +102,7 @@ describe('dropWithoutEffect', () => {
   const join = (argv: string[], env: Record<string, string> = {}): { options: Options; text: string } => {
     const { terminal, text } = recorder();
     const options = given(argv, env);
-    dropWithoutEffect(options, flagsOf('exec'), terminal);
+    dropWithoutEffect(options, () => flagsOf('exec'), terminal);
     return { options, text: text() };
   };
 
@@ -152,7 +152,7 @@ describe('dropWithoutEffect', () => {
     const { options, text } = join([], { APPTAINER_BIND: '/site', APPTAINER_NV: '1' });
     expect(text).toBe('');
     expect(options.has('bind')).toBe(false);
-    expect(() => refuseUnsupported(options, flagsOf('exec'))).not.toThrow();
+    expect(() => refuseUnsupported(options, () => flagsOf('exec'))).not.toThrow();
   });
 
   it('has an info line for --fakeroot', () => {

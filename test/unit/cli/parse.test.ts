@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { flagsOf } from '../../../src/cli/flags';
 import { FlagError, type Options, parseFlags, splitCsv } from '../../../src/cli/parse';
 
-const parse = (...argv: string[]): { options: Options; rest: string[] } => parseFlags(argv, flagsOf('exec'));
+const parse = (...argv: string[]): { options: Options; rest: string[] } => parseFlags(argv, () => flagsOf('exec'));
 const message = (...argv: string[]): string => {
   try {
     parse(...argv);
