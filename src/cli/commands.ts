@@ -22,6 +22,9 @@ export interface CommandSpec {
 const IMAGE_HELP =
   'The image is a SIF file, a bare squashfs file, a sandbox directory, or instance://NAME for a running instance. ' +
   'Everything behind it belongs to the payload, also when it begins with a dash.';
+const START_HELP =
+  'The image is a SIF file, a bare squashfs file or a sandbox directory. Everything behind the name is an argument, ' +
+  'also when it begins with a dash.';
 
 const ANY = -1;
 
@@ -52,7 +55,7 @@ const COMMANDS: readonly CommandSpec[] = [
     args: [2, ANY],
     load: () => import('./commands/exec'),
   },
-  { name: 'help', usage: '[command]', summary: 'Show help for a command', args: [0, ANY] },
+  { name: 'help', usage: '[command] | --man', summary: 'Show help for a command', args: [0, ANY] },
   {
     name: 'instance',
     usage: '<command>',
@@ -83,7 +86,7 @@ const COMMANDS: readonly CommandSpec[] = [
     name: 'instance run',
     usage: '[start options...] <container path> <instance name> [runscript args...]',
     summary: 'Start an instance with the runscript of an image',
-    description: `As instance start, but executes the runscript. ${IMAGE_HELP}`,
+    description: `As instance start, but executes the runscript. ${START_HELP}`,
     examples: ['davit instance run lab.sif job1 --steps 10'],
     args: [2, ANY],
     load: () => import('./commands/instance-run'),
@@ -94,7 +97,7 @@ const COMMANDS: readonly CommandSpec[] = [
     summary: 'Start an instance',
     description:
       'Executes the startscript of the image in a container of its own and returns when it runs. Its output goes to log ' +
-      `files (davit instance logs). The instance stays when the startscript has ended. ${IMAGE_HELP}`,
+      `files (davit instance logs). The instance stays when the startscript has ended. ${START_HELP}`,
     examples: [
       'davit instance start lab.sif web',
       'davit instance start --writable-tmpfs --bind /data lab.sif web 8080',

@@ -27,7 +27,7 @@ export async function dispatch(argv: readonly string[], env: Environment, termin
       return OK;
     }
     if (rest[0] === 'help' || (options.flag('help') && rest.length > 0)) {
-      return showHelp(rest[0] === 'help' ? rest.slice(1) : rest, terminal);
+      return await showHelp(rest[0] === 'help' ? rest.slice(1) : rest, terminal);
     }
     if (options.flag('help')) {
       terminal.out(helpText(undefined));
@@ -108,7 +108,11 @@ function refuseLater(command: CommandSpec, words: readonly string[], terminal: T
   });
 }
 
-function showHelp(words: readonly string[], terminal: Terminal): number {
+async function showHelp(words: readonly string[], terminal: Terminal): Promise<number> {
+  if (words.includes('--man')) {
+    terminal.out((await import('./man-page')).manPage(version()));
+    return OK;
+  }
   const names = words.filter((word) => !word.startsWith('-'));
   if (names.length === 0) {
     terminal.out(helpText(undefined));

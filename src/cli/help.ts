@@ -110,7 +110,7 @@ export function flagList(flags: readonly Flag[]): string {
 }
 
 /** `  -B, --bind stringArray`. */
-function flagNames(flag: Flag): string {
+export function flagNames(flag: Flag): string {
   const value = flag.choices === undefined ? TYPE_NAME[flag.type] : flag.choices.join('|');
   const optional = flag.implied !== undefined && flag.type !== 'bool';
   const suffix = value === '' ? '' : optional ? `[=${value}]` : ` ${value}`;
