@@ -7,7 +7,7 @@
 #include "image_fixture.h"
 
 // Sizes in a damaged image may ask for any amount of memory; malloc says no and the image is refused.
-extern "C" const char* __asan_default_options();
+extern "C" __attribute__((visibility("default"))) const char* __asan_default_options();
 extern "C" const char* __asan_default_options() { return "allocator_may_return_null=1:max_allocation_size_mb=256"; }
 
 using namespace davit::image;
