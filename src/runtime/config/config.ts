@@ -1,6 +1,6 @@
 /**
- * Reads the configuration: /etc/davit/davit.conf, then /etc/davit/davit.d/*.conf in byte order. `directive = value`, one
- * a line, `#` begins a comment; a directive that is given again replaces the earlier value, a list directive within one
+ * Reads the configuration: /etc/davit/davit.conf, then /etc/davit/davit.d/*.conf in byte order. `directive = value`,
+ * one a line, `#` begins a comment; a directive that is given again replaces the earlier value, a list directive within one
  * file adds to it. No program here is setuid: a user who names another file limits nobody but himself.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';

@@ -1,4 +1,4 @@
-/** The directives of davit.conf: Apptainer's names and defaults (formats.md section 18), once. */
+/** The directives of davit.conf: Apptainer's names and defaults, once. */
 
 export interface LaunchConfig {
   allowPidNs: boolean;

@@ -1,4 +1,4 @@
-/** `--bind` and `--mount` as text (formats.md section 11): parsed into sources and targets, nothing looked up. */
+/** `--bind` and `--mount` as text: parsed into sources and targets, nothing looked up. */
 import { posix, resolve } from 'node:path';
 import { RuntimeError } from '../../errors';
 

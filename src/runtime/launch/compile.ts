@@ -131,7 +131,7 @@ function loadSiteConfig(caller: Caller, notes: Notes): LaunchConfig {
   return config;
 }
 
-/** Which images the site lets run. A user who keeps a davit of his own is not bound by it: it guards against accidents. */
+/** Which images the site lets run. It guards against accidents: a user may keep a davit of their own. */
 function checkImage({ kind, path }: Image, config: LaunchConfig): void {
   const allowed = {
     sif: config.allowContainerSif,
@@ -222,7 +222,7 @@ export function scriptOf(
   });
 }
 
-/** `--cwd` or nothing; otherwise the wanted directory, HOME, "/" (formats.md section 8.4). */
+/** `--cwd` or nothing; otherwise the wanted directory, HOME, "/". */
 export function workingDirectory(
   asked: string | undefined,
   wanted: string,

@@ -1,4 +1,4 @@
-/** /dev, /proc and /sys (formats.md section 10). */
+/** /dev, /proc and /sys. */
 import { readlinkSync } from 'node:fs';
 import { addBind, type MountContext } from './mount-context';
 
@@ -62,7 +62,7 @@ export function addProc({ steps, config, noMount, namespaces }: MountContext): v
   else steps.push({ bind: { source: '/proc', target: '/proc', recursive: true, keepSuidDev: true, origin: '/proc' } });
 }
 
-/** Mounts below /sys (cgroups) cannot be left behind in a user namespace, where they are locked (mount_namespaces(7)). */
+/** Mounts below /sys (cgroups) are locked in a user namespace and cannot be left behind (mount_namespaces(7)). */
 export function addSys({ steps, config, noMount, namespaces }: MountContext): void {
   if (!config.mountSys || noMount.has('sys')) return;
   const { user } = namespaces.namespaces;

@@ -32,7 +32,7 @@ ff02::2     ip6-allrouters
 `;
 
 /**
- * /var/tmp before /tmp: in an image whose /var/tmp is a link to /tmp the second mount covers the first, and /tmp is right.
+ * /var/tmp before /tmp: in an image whose /var/tmp is a link to /tmp the second mount covers the first, and is right.
  */
 export function addTmp(ctx: MountContext): void {
   const { config, noMount, contained, options, steps } = ctx;
@@ -72,7 +72,7 @@ export function addScratch(ctx: MountContext): void {
   }
 }
 
-/** @throws RuntimeError OPTION when --workdir names no directory: a launch makes what lies below it, not the place itself */
+/** @throws RuntimeError OPTION when --workdir is no directory: a launch makes what lies below it, not the place itself */
 export function checkWorkdir(ctx: MountContext): void {
   const { workdir, scratch } = ctx.options;
   const used = ctx.contained || scratch.length > 0;
@@ -120,7 +120,7 @@ function userBindsAllowed({ config, notes }: MountContext, what: string): boolea
   return config.userBindControl;
 }
 
-/** Directories of every image, in which the host's cwd must not hide the image's own files (formats.md section 10). */
+/** Directories of every image, in which the host's cwd must not hide the image's own files. */
 const NEVER_BOUND_CWD = ['/', '/etc', '/bin', '/mnt', '/usr', '/var', '/opt', '/sbin', '/lib', '/lib64'];
 const NEVER_BOUND_BELOW = ['/sys', '/proc', '/dev'];
 

@@ -15,7 +15,7 @@ export interface EnvFileRequest {
   notes: Notes;
 }
 
-/** Read-only in the original's shell: assignments are ignored (formats.md section 9, rule 9). */
+/** Read-only in the original's shell: assignments are ignored. */
 const IGNORED = new Set(['EUID', 'GID', 'HOME', 'IFS', 'OPTIND', 'PWD', 'UID']);
 const DECLARING = new Set(['export', 'readonly', 'declare', 'typeset']);
 const NOTHING = new Set([':', 'true', 'false', 'set', 'shopt']);

@@ -1,4 +1,4 @@
-/** The environment of a payload, as rules for the launcher and values for the script (formats.md section 9). */
+/** The environment of a payload, as rules for the launcher and values for the script. */
 import type { Injection } from './injected';
 import type { Action, LaunchOptions } from './options';
 import type { Environment, Variable } from './plan';

@@ -1,4 +1,4 @@
-/** Small files that a launch makes: name resolution, accounts, host name (formats.md section 10). */
+/** Small files that a launch makes: name resolution, accounts, host name. */
 import { existsSync } from 'node:fs';
 import { RuntimeError } from '../../errors';
 import type { MountContext } from './mount-context';

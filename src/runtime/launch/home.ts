@@ -1,4 +1,4 @@
-/** HOME: which directory it is, and what is mounted there (formats.md section 10). */
+/** HOME: which directory it is, and what is mounted there. */
 import { RuntimeError } from '../../errors';
 import { normalizeTarget } from './bind-spec';
 import { addBind, type HomePlan, hostPath, isDirectory, type MountContext } from './mount-context';

@@ -104,10 +104,10 @@ export function imageLayer({ image, choice, loopDir, unpackedDir }: LayerRequest
 }
 
 /**
- * Tried with squashfuse 0.1.105 (libfuse 3.14) and 0.5.2 (libfuse 3.17): the image is found as /proc/self/fd/3 (/dev/fd/3
- * too), and the channel, already mounted, as the mount point /dev/fd/4, which needs neither fusermount nor the path of a
- * directory. -f: a server in the background would lose its parent. The options uid= and gid= are no help: 0.1.105 lacks
- * them, and 0.5.2 takes the 0 that our first user namespace has for "not given".
+ * Tried with squashfuse 0.1.105 (libfuse 3.14) and 0.5.2 (libfuse 3.17): the image is found as /proc/self/fd/3, and as
+ * /dev/fd/3 too; the channel, already mounted, as the mount point /dev/fd/4, which needs neither fusermount nor the path
+ * of a directory. -f: a server in the background would lose its parent. The options uid= and gid= are no help: 0.1.105
+ * lacks them, and 0.5.2 takes the 0 that our first user namespace has for "not given".
  */
 function serverArgv(server: string, offsetBytes: number): string[] {
   return [server, '-f', '-o', `offset=${offsetBytes}`, '/proc/self/fd/3', '/dev/fd/4'];

@@ -1,4 +1,4 @@
-/** Variables that the caller puts into the container: APPTAINERENV_X and its twins, --env-file, --env (formats.md 9). */
+/** Variables that the caller puts into the container: APPTAINERENV_X and its twins, --env-file, --env. */
 import { readFileSync } from 'node:fs';
 import { errnoOf, RuntimeError } from '../../errors';
 import { evaluateEnvFile } from './env-file';
@@ -120,8 +120,8 @@ function isPermitted(name: string, value: string, notes: Notes): boolean {
 }
 
 /**
- * Text that can stand between double quotes of a script: quotes get a backslash unless they have one, and a backslash at
- * the end stands for itself. All else keeps its meaning there, `$X` above all.
+ * Text that can stand between double quotes of a script: quotes get a backslash unless they have one, and a backslash
+ * at the end stands for itself. All else keeps its meaning there, `$X` above all.
  */
 export function quotable(text: string): string {
   let out = '';

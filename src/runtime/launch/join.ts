@@ -1,4 +1,4 @@
-/** Launches inside a running instance: `exec`, `run`, `shell`, `test` on instance://NAME (formats.md section 8.4). */
+/** Launches inside a running instance: `exec`, `run`, `shell`, `test` on instance://NAME. */
 import { stateDirectory } from '../state-directory';
 import { scriptOf, workingDirectory, FALLBACK_SHELL } from './compile';
 import { planEnvironment } from './environment';

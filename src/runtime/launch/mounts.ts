@@ -1,4 +1,4 @@
-/** Everything that is mounted into the root, in its order (formats.md section 10). */
+/** Everything that is mounted into the root, in its order. */
 import type { BindSpec } from './bind-spec';
 import { addDev, addProc, addSys } from './devices';
 import { addConfiguredBinds, addScratch, addTmp, addUserBinds, addWorkingDirectory, checkWorkdir } from './directories';

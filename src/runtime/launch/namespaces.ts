@@ -30,7 +30,7 @@ export interface NamespacePlan {
 
 /**
  * Namespaces for a launch of an image.
- * @throws RuntimeError NAMESPACE when a needed one is forbidden by the configuration, OPTION for networks not there yet.
+ * @throws RuntimeError NAMESPACE when a needed one is forbidden by the configuration, OPTION for a network.
  */
 export function planNamespaces(request: NamespaceRequest): NamespacePlan {
   const { options, caller, config, isInstance, notes } = request;
@@ -110,7 +110,7 @@ function singleMap(uid: number, outsideUid: number, gid: number, outsideGid: num
   };
 }
 
-/** 0 is the caller, 1 and up are the ids that the site has given the caller (formats.md section 16). */
+/** 0 is the caller, 1 and up are the ids that the site has given the caller. */
 function subordinateMap({ uid, gid }: Caller, ids: SubordinateIds): IdMap {
   return {
     uid: [

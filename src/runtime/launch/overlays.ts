@@ -1,4 +1,4 @@
-/** `--writable`, `--writable-tmpfs` and `--overlay` (formats.md sections 10 and 11). */
+/** `--writable`, `--writable-tmpfs` and `--overlay`. */
 import { accessSync, constants, existsSync } from 'node:fs';
 import { RuntimeError } from '../../errors';
 import type { LaunchConfig } from '../config/directives';

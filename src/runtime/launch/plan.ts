@@ -1,4 +1,4 @@
-/** The launch plan as TypeScript handles it: plain objects in protobufjs form (src/schema/launch.proto has the meaning). */
+/** The launch plan as TypeScript handles it: plain objects whose fields src/schema/launch.proto explains. */
 import { davit } from '../../schema/generated/launch';
 import type { Note } from './notes';
 

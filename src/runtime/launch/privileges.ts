@@ -1,4 +1,4 @@
-/** What the payload may do: capabilities(7), no_new_privs, set-user-id files (formats.md section 12). */
+/** What the payload may do: capabilities(7), no_new_privs, set-user-id files. */
 import { RuntimeError } from '../../errors';
 import type { LaunchConfig } from '../config/directives';
 import type { NamespacePlan } from './namespaces';

@@ -1,8 +1,8 @@
 /**
- * The action script: sources the image's environment files, settles who wins (formats.md section 9), and executes what
- * the action is about (section 3.2). Written in the part of the POSIX shell language that the embedded shell interprets:
- * no command substitution, pipe, subshell or here-document. Values never stand in the text, so that one text serves all
- * launches of an action; it is parsed on every launch and kept short.
+ * The action script (docs/plan-format.md): sources the image's environment files, settles who wins, and executes what the
+ * action is about. Written in the part of the POSIX shell language that the embedded shell interprets: no command
+ * substitution, pipe, subshell or here-document. Values never stand in the text, so that one text serves all launches of
+ * an action; it is parsed on every launch and kept short.
  *
  * It is given, by the launcher: the image's variables to be (Environment.set), the host's as DAVIT_HOST_X with their
  * names in DAVIT_HOST_NAMES, injected ones as DAVIT_ENV_X with DAVIT_ENV_NAMES; $@ is the command and its arguments.
@@ -41,8 +41,8 @@ export function actionScript(request: ScriptRequest): string {
 }
 
 /**
- * Evaluates each injected text once, as double-quoted text: `$PATH` and `$HOME` in it are the container's. Directly after
- * 99-base.sh, which completes LD_LIBRARY_PATH, and before 99-runtimevars.sh; a second call finds no names.
+ * Evaluates each injected text once, as double-quoted text: `$PATH` and `$HOME` in it are the container's. Directly
+ * after 99-base.sh, which completes LD_LIBRARY_PATH, and before 99-runtimevars.sh; a second call finds no names.
  */
 function injectFunction(noEval: boolean): string {
   const assign = noEval
@@ -59,7 +59,7 @@ unset DAVIT_ENV_NAMES
 `;
 }
 
-/** Shells come with variables of their own, such as PS1 and TERM: what the image finds, and what comes back, is ours. */
+/** Shells come with variables of their own, such as PS1 and TERM: what the image finds, and what returns, is ours. */
 function sourceImage(injects: boolean): string {
   return `unset PS1 \${DAVIT_HOST_NAMES-}
 for DAVIT_F in /.singularity.d/env/*.sh; do
@@ -203,7 +203,7 @@ function inform({ messageLevel, color }: ScriptRequest, text: string): string {
 }
 
 const COLORS = { FATAL: '\x1b[31m', ERROR: '\x1b[31m', INFO: '\x1b[34m' };
-/** Width of the level with its colon (cli.md section 0). */
+/** Width of the level with its colon. */
 const PREFIX_WIDTH = 8;
 
 function prefix(level: keyof typeof COLORS, color: boolean): string {

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import type { Caller } from './options';
 
-/** A range must serve the ids 1 to 65536 inside (formats.md section 16). */
+/** A range must serve the ids 1 to 65536 inside. */
 const NEEDED_IDS = 65536;
 const HELPER_DIRS = ['/usr/bin', '/bin', '/usr/local/bin', '/usr/sbin', '/sbin'];
 
