@@ -1,6 +1,6 @@
 /** The generated part of docs/compatibility.md: every flag with its state, out of the flag table. */
 import { allCommands } from './commands';
-import { allFlags, type Flag, LAUNCHES } from './flags';
+import { allFlags, type Flag, isLaunch, LAUNCHES } from './flags';
 
 export const BEGIN = '<!-- begin: generated from src/cli/flags.ts; a unit test compares -->';
 export const END = '<!-- end -->';
@@ -17,10 +17,6 @@ export function compatibilityTables(): string {
     section('Commands that are not there yet', laterTable(flags)),
   ];
   return [BEGIN, ...parts, END, ''].join('\n');
-}
-
-function isLaunch(command: string): boolean {
-  return (LAUNCHES as readonly string[]).includes(command);
 }
 
 function section(title: string, body: string): string {

@@ -3,10 +3,11 @@ import { RuntimeError } from '../errors';
 import type { CommandContext } from './command';
 import { type CommandSpec, findCommand, wrongArgumentCount } from './commands';
 import { applyEnvironment, type Environment, lookUp } from './environment';
-import { type FlagSource, flagsBeforeCommand, flagsOf, HELP, lazyFlags } from './flags';
+import { type FlagSource, flagsBeforeCommand, flagsOf, HELP, isLaunch, lazyFlags } from './flags';
 import { helpText, optionsText, usageText } from './help';
 import { FlagError, type Options, parseFlags } from './parse';
 import { isTerminal, LEVEL, type Terminal } from './render';
+import { refuseUnsupported } from './unsupported';
 import { version } from './version';
 
 const OK = 0;
@@ -82,6 +83,8 @@ async function runCommand(
   if (wrong !== undefined) throw new RuntimeError('USAGE', wrong);
   warnOfDeprecated(options, flags, terminal);
   applyEnvironment(options, flags, env, terminal);
+  // A launch looks first at whether it joins an instance: then most options do not matter.
+  if (!isLaunch(command.name)) refuseUnsupported(options, flags);
   if (globals.has('config')) options.set('config', globals.text('config') ?? '', 'flag', '--config');
   const context: CommandContext = { name: command.name, args: rest, options, flags, env, terminal };
   return await (await command.load()).run(context);

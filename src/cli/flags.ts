@@ -56,6 +56,11 @@ export const ACTIONS = ['exec', 'run', 'shell', 'test'] as const;
 export const STARTS = ['instance start', 'instance run'] as const;
 export const LAUNCHES = [...ACTIONS, ...STARTS] as const;
 
+/** Whether a command makes a container, or joins one. */
+export function isLaunch(command: string): boolean {
+  return (LAUNCHES as readonly string[]).includes(command);
+}
+
 /** One row; what is not said has its plain value. Written out, since every launch makes a hundred of them. */
 export function flag(
   type: FlagType,
@@ -126,7 +131,7 @@ export function sortedFlags(flags: readonly Flag[]): Flag[] {
 }
 
 function groupsOf(command: string): (() => Flag[])[] {
-  if ((LAUNCHES as readonly string[]).includes(command)) return [launchFlags, limitFlags];
+  if (isLaunch(command)) return [launchFlags, limitFlags];
   if (command.startsWith('instance ')) return [instanceFlags];
   if (command === 'build') return [buildFlags];
   if (['pull', 'push', 'search', 'delete', 'inspect', 'run-help'].includes(command)) return [imageFlags];

@@ -13,7 +13,8 @@ import type { Action, Caller } from '../runtime/launch/options';
 import type { CompiledPlan } from '../runtime/launch/plan';
 import { stateDirectory } from '../runtime/state-directory';
 import type { CommandContext } from './command';
-import { dropWithoutEffect, launchOptions, refuseUnsupported, settleNetwork } from './launch-options';
+import { dropWithoutEffect, launchOptions, settleNetwork } from './launch-options';
+import { refuseUnsupported } from './unsupported';
 
 const INSTANCE_URI = 'instance://';
 

@@ -1,12 +1,12 @@
 /** davit(1), out of the tables in commands.ts and flags.ts: `davit help --man`. */
 import { allCommands, type CommandSpec } from './commands';
-import { type Flag, flagsBeforeCommand, flagsOf, LAUNCHES, sortedFlags } from './flags';
+import { type Flag, flagsBeforeCommand, flagsOf, isLaunch, LAUNCHES, sortedFlags } from './flags';
 import { flagNames } from './help';
 
 /** The page in the man(7) language. */
 export function manPage(version: string): string {
   const commands = allCommands().filter((command) => !command.later);
-  const launches = commands.filter(isLaunch);
+  const launches = commands.filter(({ name }) => isLaunch(name));
   return [
     `.TH DAVIT 1 "" "davit ${version}" "User Commands"`,
     '.SH NAME',
@@ -32,10 +32,6 @@ export function manPage(version: string): string {
   ].join('\n');
 }
 
-function isLaunch({ name }: CommandSpec): boolean {
-  return (LAUNCHES as readonly string[]).includes(name);
-}
-
 /** Each flag once, in the order of their names. */
 function launchFlags(): Flag[] {
   const all = new Map(LAUNCHES.flatMap((command) => flagsOf(command)).map((flag) => [flag.name, flag]));
@@ -43,7 +39,7 @@ function launchFlags(): Flag[] {
 }
 
 function describe(command: CommandSpec): string[] {
-  const flags = isLaunch(command) ? [] : options(flagsOf(command.name));
+  const flags = isLaunch(command.name) ? [] : options(flagsOf(command.name));
   return [`.SS davit ${quote(command.name)}`, `${quote(command.description ?? command.summary)}`, ...flags];
 }
 

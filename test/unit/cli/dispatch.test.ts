@@ -134,6 +134,12 @@ describe('fatal errors', () => {
     expect(variable.err).toMatch(/^FATAL: {3}not supported yet: APPTAINER_MEMORY \(--memory\)\n/);
   });
 
+  it('refuse options that are not there yet in every command', async () => {
+    expect((await davit(['build', '--encrypt', '/x.sif', '/y'])).err).toMatch(
+      /^FATAL: {3}not supported yet: --encrypt\n/,
+    );
+  });
+
   it('say that an option is deprecated', async () => {
     const { err } = await davit(['exec', '--underlay', '/nonexistent.sif', 'true']);
     expect(err).toMatch(/^WARNING: Flag --underlay has been deprecated, default overlay is preferred\n/);

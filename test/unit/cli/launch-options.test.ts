@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { applyEnvironment } from '../../../src/cli/environment';
 import { flagsOf } from '../../../src/cli/flags';
-import { dropWithoutEffect, launchOptions, refuseUnsupported, settleNetwork } from '../../../src/cli/launch-options';
+import { dropWithoutEffect, launchOptions, settleNetwork } from '../../../src/cli/launch-options';
 import { type Options, parseFlags } from '../../../src/cli/parse';
 import { Terminal } from '../../../src/cli/render';
+import { refuseUnsupported } from '../../../src/cli/unsupported';
 import { defaultLaunchOptions } from '../../../src/runtime/launch/options';
 
 function given(argv: string[], env: Record<string, string> = {}, command = 'exec'): Options {
