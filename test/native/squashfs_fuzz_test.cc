@@ -14,7 +14,7 @@ using namespace davit::image;
 
 namespace {
 
-constexpr int rounds = 2000;  // for each image; a few seconds with sanitizers
+constexpr int rounds = 1000;  // for each image; a few seconds with sanitizers
 
 std::string mutated(const std::string& original, std::mt19937* random) {
   std::string bytes = original;
