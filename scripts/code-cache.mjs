@@ -1,7 +1,8 @@
 // Writes dist/cli.cache: V8's compiled code of dist/cli.cjs, made after representative runs of the hot commands. None of
-// them changes anything: plans are only printed, and the state directory is a temporary one.
+// them changes anything: nothing is launched (see entry/cache-run.cjs), and the state directory is a temporary one.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { die, isMain, root } from './lib.mjs';
@@ -13,8 +14,13 @@ const frontDoor = join(root, 'native/launcher/front_door.cc');
 const cli = join(root, 'dist/cli.cjs');
 const cache = join(root, 'dist/cli.cache');
 
+const ROOT = 0;
+const PLAIN_USER = 1000;
+/** Its record is there, and the runs take it for alive. */
+const INSTANCE = 'code-cache';
+
 /** Runs each hot command once; the exit status does not matter, what was compiled does. */
-export function writeCodeCache() {
+export async function writeCodeCache() {
   if (!existsSync(cli)) return;
   const source = readFileSync(frontDoor, 'utf8');
   if (!nodeFlags.every((flag) => source.includes(`"${flag}"`)))
@@ -22,8 +28,13 @@ export function writeCodeCache() {
   const work = mkdtempSync(join(tmpdir(), 'davit-cache-'));
   try {
     const sandbox = makeSandbox(join(work, 'image'));
+    const images = [makeSif(sandbox, work), sandbox].filter((path) => path !== undefined);
+    await makeRecord(join(work, 'state'));
     const fresh = join(work, 'cli.cache');
-    for (const args of representativeRuns(sandbox)) runOnce(fresh, work, args);
+    for (const uid of [ROOT, PLAIN_USER]) {
+      for (const args of launches(images)) runOnce(fresh, work, uid, args);
+    }
+    for (const args of instanceRuns) runOnce(fresh, work, process.getuid(), args);
     if (!existsSync(fresh)) return;
     renameAcross(fresh, cache);
     process.stdout.write(`dist/cli.cache: ${statSync(cache).size} bytes for Node ${process.versions.node}\n`);
@@ -32,21 +43,27 @@ export function writeCodeCache() {
   }
 }
 
-function representativeRuns(image) {
+function launches(images) {
   return [
-    ['--version'],
-    ['exec', '--dry-run', image, 'true'],
-    ['run', '--dry-run', image],
-    ['shell', '--dry-run', image],
-    ['instance', 'start', '--dry-run', '--bind', '/tmp', image, 'code-cache'],
-    ['instance', 'list'],
-    ['exec', 'instance://code-cache', 'true'],
-    ['instance', 'stop', 'code-cache'],
+    ...images.flatMap((image) => [
+      ['exec', image, 'true'],
+      ['instance', 'start', image, 'new'],
+    ]),
+    ['instance', 'start', '--bind', '/tmp', images[0], 'new'],
+    ['run', images[0]],
+    ['shell', images[0]],
   ];
 }
 
-function runOnce(fresh, work, args) {
-  const env = { PATH: process.env.PATH, HOME: work, USER: 'root', DAVIT_STATE_DIR: join(work, 'state') };
+const instanceRuns = [
+  ['instance', 'list'],
+  ['exec', `instance://${INSTANCE}`, 'true'],
+  ['instance', 'stop', INSTANCE],
+  ['--version'],
+];
+
+function runOnce(fresh, work, uid, args) {
+  const env = environment(work, { DAVIT_CACHE_UID: String(uid), DAVIT_STATE_DIR: join(work, 'state') });
   const script = join(root, 'scripts/entry/cache-run.cjs');
   spawnSync(process.execPath, [...nodeFlags, script, cli, fresh, ...args], {
     cwd: work,
@@ -54,6 +71,11 @@ function runOnce(fresh, work, args) {
     stdio: 'ignore',
     timeout: 20_000,
   });
+}
+
+function environment(work, more) {
+  // DAVIT_FRONT as the front door sets it (native/launcher/front_door.cc).
+  return { PATH: process.env.PATH, HOME: work, USER: 'root', LANG: 'C.UTF-8', DAVIT_FRONT: '1024:0', ...more };
 }
 
 function makeSandbox(directory) {
@@ -64,6 +86,49 @@ function makeSandbox(directory) {
   return directory;
 }
 
+/** @returns the image, or `undefined` where it cannot be built: then starts from images compile more than they need */
+function makeSif(sandbox, work) {
+  const image = join(work, 'image.sif');
+  const entry = join(root, 'dist/davit.cjs');
+  const { status, stderr } = spawnSync(process.execPath, [entry, 'build', image, sandbox], {
+    cwd: work,
+    env: environment(work, {}),
+    encoding: 'utf8',
+    timeout: 60_000,
+  });
+  if (status === 0) return image;
+  process.stdout.write(`dist/cli.cache: without what SIF images need: the build of one failed\n${stderr}`);
+  return undefined;
+}
+
+/** The record of an instance that has never been (src/schema/record.proto). */
+async function makeRecord(stateDir) {
+  const protobuf = createRequire(import.meta.url)('protobufjs');
+  const schema = await protobuf.load(join(root, 'src/schema/record.proto'));
+  const record = schema.lookupType('davit.InstanceRecord').encode({
+    format: 1,
+    davitVersion: '0.0.0',
+    name: INSTANCE,
+    uid: process.getuid(),
+    user: 'root',
+    image: '/image.sif',
+    imageName: 'image.sif',
+    driver: 'squashfs',
+    home: '/root',
+    pid: process.pid,
+    pidStartTime: 1,
+    keeperPid: process.pid,
+    keeperStartTime: 1,
+    bootId: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
+    startedAtMs: 1,
+    logOut: '/log.out',
+    logErr: '/log.err',
+  });
+  const directory = join(stateDir, 'instances', INSTANCE);
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  writeFileSync(join(directory, 'record.pb'), record.finish());
+}
+
 /** The new cache takes the place of the old one at once, also when /tmp is another file system. */
 function renameAcross(from, to) {
   const near = `${to}.new`;
@@ -71,4 +136,4 @@ function renameAcross(from, to) {
   renameSync(near, to);
 }
 
-if (isMain(import.meta.url)) writeCodeCache();
+if (isMain(import.meta.url)) await writeCodeCache();

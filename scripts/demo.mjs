@@ -59,13 +59,15 @@ async function show(davit, work) {
   for (const port of Object.values(ports)) await expectClosed(port);
 }
 
-/** Runs bin/davit, prints command and output, returns its standard output; a status other than 0 is an error. */
+/**
+ * What runs bin/davit: prints command and output (questions with --json are the demonstration's own and stay unsaid),
+ * returns the standard output; a status other than 0 is an error.
+ */
 function davitIn(state) {
   const env = { ...process.env, DAVIT_STATE_DIR: state };
   return (...args) => {
-    process.stdout.write(
-      `$ davit ${args.map((arg) => (arg.startsWith(root) ? relative(root, arg) : arg)).join(' ')}\n`,
-    );
+    const print = (text) => args.includes('--json') || process.stdout.write(text);
+    print(`$ davit ${args.map((arg) => (arg.startsWith(root) ? relative(root, arg) : arg)).join(' ')}\n`);
     const options = { cwd: root, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], timeout: 60_000 };
     const result = spawnSync(join(root, 'bin/davit'), args, options);
     print(`${result.stdout ?? ''}${result.stderr ?? ''}`);
