@@ -122,7 +122,8 @@ export class Runtime {
 
   /**
    * Runs a command in a running instance (`instance://NAME`), or in a container of its own out of an image.
-   * @throws RuntimeError INSTANCE_MISSING, LAUNCH_STEP (also for a command that does not exist), IMAGE_…, OPTION, BIND
+   * A command that does not exist is no rejection: its exit status is 255, as on the command line, and stderr says why.
+   * @throws RuntimeError INSTANCE_MISSING, LAUNCH_STEP, IMAGE_…, OPTION, BIND, CONFIG, NAMESPACE
    */
   async exec(target: string, command: readonly string[], options: ExecOptions = {}): Promise<ExecResult> {
     if (command.length === 0) throw new RuntimeError('OPTION', 'exec needs a command');
