@@ -16,7 +16,8 @@ namespace davit::image {
 namespace {
 
 void raise(Napi::Env env, const Failure& failure) {
-  std::string reason = failure.err ? std::string(errno_name(failure.err)) + " (" + errno_text(failure.err) + ")" : failure.detail;
+  std::string reason =
+      failure.err ? std::string(errno_name(failure.err)) + " (" + errno_text(failure.err) + ")" : failure.detail;
   Napi::Error error = Napi::Error::New(env, failure.step + " \"" + failure.object + "\": " + reason);
   error.Set("step", failure.step);
   error.Set("object", failure.object);
@@ -179,13 +180,15 @@ Napi::Value unpack_call(const Napi::CallbackInfo& info) {
   UnpackOptions options;
   options.faithful = truth(info[2].As<Napi::Object>(), "faithful");
   Fd directory(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-  Outcome outcome = directory.valid() ? unpack_tree(source->tree, source->squashfs, directory.get(), options, &source->notes)
-                                      : system_failure("open directory", path);
+  Outcome outcome = directory.valid()
+                        ? unpack_tree(source->tree, source->squashfs, directory.get(), options, &source->notes)
+                        : system_failure("open directory", path);
   if (outcome) raise(info.Env(), *outcome);
   return info.Env().Undefined();
 }
 
-// lockFile(path): a descriptor that holds the exclusive lock; waits for it. The lock ends with the process at the latest.
+// lockFile(path): a descriptor that holds the exclusive lock; waits for it. The lock ends with the process at the
+// latest.
 Napi::Value lock_file_call(const Napi::CallbackInfo& info) {
   std::string path = info[0].ToString().Utf8Value();
   Fd fd(open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));

@@ -47,8 +47,8 @@ int create_lzo(sqfs_compressor_t** out) {
 int create_decompressor(uint16_t id, uint32_t block_size, sqfs_compressor_t** out) {
   if (id == SQFS_COMP_LZO) return create_lzo(out);
   sqfs_compressor_config_t config;
-  int code = sqfs_compressor_config_init(&config, static_cast<SQFS_COMPRESSOR>(id), block_size,
-                                         SQFS_COMP_FLAG_UNCOMPRESS);
+  int code =
+      sqfs_compressor_config_init(&config, static_cast<SQFS_COMPRESSOR>(id), block_size, SQFS_COMP_FLAG_UNCOMPRESS);
   return code != 0 ? code : sqfs_compressor_create(&config, out);
 }
 

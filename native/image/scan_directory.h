@@ -11,9 +11,9 @@
 namespace davit::image {
 
 struct ScanOptions {
-  bool all_root = false;      // every file belongs to uid and gid 0
-  bool xattrs = true;         // extended attributes are read
-  uint64_t exclude_dev = 0;   // a file to leave out: the image being written may lie in its own source
+  bool all_root = false;     // every file belongs to uid and gid 0
+  bool xattrs = true;        // extended attributes are read
+  uint64_t exclude_dev = 0;  // a file to leave out: the image being written may lie in its own source
   uint64_t exclude_ino = 0;
 };
 
@@ -35,7 +35,7 @@ class DirectoryContent : public ContentReader {
     const Node* node;
     Fd fd;
   };
-  int root_;                  // borrowed
+  int root_;                   // borrowed
   std::vector<Level> levels_;  // open directories, from below the root to the one used last
   Fd file_;
   const Node* node_ = nullptr;

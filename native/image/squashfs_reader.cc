@@ -94,10 +94,12 @@ Outcome SquashfsReader::add_entry(Node* parent, std::string_view name, SqfsInode
     return logic_failure("read directory", name_ + ": " + path_of(parent), "an entry whose name is no file name");
   // Names come sorted; one that does not come after its neighbour may be there twice.
   if (!parent->children.empty() && parent->children.back()->name >= name)
-    return logic_failure("read directory", name_ + ": " + path_of(parent), "entries out of order: the image is damaged");
+    return logic_failure("read directory", name_ + ": " + path_of(parent),
+                         "entries out of order: the image is damaged");
   uint32_t number = source->base.inode_number;
   if (number == 0 || number > super_.inode_count)
-    return logic_failure("read inode", name_ + ": " + path_of(parent), "inode number out of range: the image is damaged");
+    return logic_failure("read inode", name_ + ": " + path_of(parent),
+                         "inode number out of range: the image is damaged");
   Inode*& known = by_number_[number];
   if (known && S_ISDIR(known->mode)) return failure("read directory", parent, SQFS_ERROR_LINK_LOOP);
   if (known) {
@@ -116,13 +118,20 @@ namespace {
 
 mode_t type_of(uint16_t inode_type) {
   switch (inode_type) {
-    case SQFS_INODE_DIR: case SQFS_INODE_EXT_DIR: return S_IFDIR;
-    case SQFS_INODE_FILE: case SQFS_INODE_EXT_FILE: return S_IFREG;
-    case SQFS_INODE_SLINK: case SQFS_INODE_EXT_SLINK: return S_IFLNK;
-    case SQFS_INODE_BDEV: case SQFS_INODE_EXT_BDEV: return S_IFBLK;
-    case SQFS_INODE_CDEV: case SQFS_INODE_EXT_CDEV: return S_IFCHR;
-    case SQFS_INODE_FIFO: case SQFS_INODE_EXT_FIFO: return S_IFIFO;
-    case SQFS_INODE_SOCKET: case SQFS_INODE_EXT_SOCKET: return S_IFSOCK;
+    case SQFS_INODE_DIR:
+    case SQFS_INODE_EXT_DIR: return S_IFDIR;
+    case SQFS_INODE_FILE:
+    case SQFS_INODE_EXT_FILE: return S_IFREG;
+    case SQFS_INODE_SLINK:
+    case SQFS_INODE_EXT_SLINK: return S_IFLNK;
+    case SQFS_INODE_BDEV:
+    case SQFS_INODE_EXT_BDEV: return S_IFBLK;
+    case SQFS_INODE_CDEV:
+    case SQFS_INODE_EXT_CDEV: return S_IFCHR;
+    case SQFS_INODE_FIFO:
+    case SQFS_INODE_EXT_FIFO: return S_IFIFO;
+    case SQFS_INODE_SOCKET:
+    case SQFS_INODE_EXT_SOCKET: return S_IFSOCK;
     default: return 0;
   }
 }
@@ -137,26 +146,20 @@ Outcome SquashfsReader::fill(Inode* inode, const sqfs_inode_generic_t& source, c
   if (code != 0) return failure("read owner", where, code);
   switch (source.base.type) {
     case SQFS_INODE_FILE:
-    case SQFS_INODE_EXT_FILE:
-      sqfs_inode_get_file_size(&source, &inode->size);
-      break;
+    case SQFS_INODE_EXT_FILE: sqfs_inode_get_file_size(&source, &inode->size); break;
     case SQFS_INODE_SLINK:
     case SQFS_INODE_EXT_SLINK: {
       const char* target = reinterpret_cast<const char*>(source.extra);
-      size_t size = source.base.type == SQFS_INODE_SLINK ? source.data.slink.target_size : source.data.slink_ext.target_size;
+      size_t size =
+          source.base.type == SQFS_INODE_SLINK ? source.data.slink.target_size : source.data.slink_ext.target_size;
       inode->target.assign(target, strnlen(target, size));
       break;
     }
     case SQFS_INODE_BDEV:
-    case SQFS_INODE_CDEV:
-      inode->rdev = source.data.dev.devno;
-      break;
+    case SQFS_INODE_CDEV: inode->rdev = source.data.dev.devno; break;
     case SQFS_INODE_EXT_BDEV:
-    case SQFS_INODE_EXT_CDEV:
-      inode->rdev = source.data.dev_ext.devno;
-      break;
-    default:
-      break;
+    case SQFS_INODE_EXT_CDEV: inode->rdev = source.data.dev_ext.devno; break;
+    default: break;
   }
   return read_xattrs(inode, source, where);
 }

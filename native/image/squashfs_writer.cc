@@ -18,6 +18,7 @@
 
 #include "image/compressor.h"
 #include "image/fd_file.h"
+#include "image/squashfs_inode.h"
 
 namespace davit::image {
 namespace {
@@ -64,7 +65,8 @@ class Writer {
       return code;
     if (int code = sqfs_super_write(&super_, file())) return code;
     sqfs_compressor_t* compressor = nullptr;
-    if (int code = create_compressor(options_.compressor, options_.block_size, options_.level, &compressor)) return code;
+    if (int code = create_compressor(options_.compressor, options_.block_size, options_.level, &compressor))
+      return code;
     compressor_.reset(compressor);
     if (int code = create_decompressor(options_.compressor, options_.block_size, &compressor)) return code;
     decompressor_.reset(compressor);
@@ -195,7 +197,8 @@ class Writer {
   int write_inode(Node* node, sqfs_meta_writer_t* out) {
     Inode* inode = node->inode;
     SqfsInode generic;
-    if (int code = make_inode(node, &generic)) return code;
+    if (int code = (node->is_directory() ? make_directory(node, &generic) : make_file_inode(inode, &generic)))
+      return code;
     generic->base.mode = static_cast<sqfs_u16>(inode->mode & 07777);
     generic->base.mod_time = inode->mtime;
     generic->base.inode_number = inode->number;
@@ -207,39 +210,6 @@ class Writer {
     sqfs_meta_writer_get_position(out, &block, &offset);
     inode->reference = (block << 16) | offset;
     return sqfs_meta_writer_write_inode(out, generic.get());
-  }
-
-  int make_inode(Node* node, SqfsInode* out) {
-    Inode* inode = node->inode;
-    if (node->is_directory()) return make_directory(node, out);
-    if (S_ISREG(inode->mode)) {
-      out->reset(inode->written);
-      inode->written = nullptr;
-      if (inode->links == 1) return 0;
-      int code = sqfs_inode_make_extended(out->get());
-      (*out)->data.file_ext.nlink = inode->links;
-      return code;
-    }
-    size_t extra = S_ISLNK(inode->mode) ? inode->target.size() : 0;
-    auto* generic = static_cast<sqfs_inode_generic_t*>(calloc(1, sizeof(sqfs_inode_generic_t) + extra + 1));
-    if (!generic) return SQFS_ERROR_ALLOC;
-    out->reset(generic);
-    generic->payload_bytes_available = static_cast<sqfs_u32>(extra);
-    generic->payload_bytes_used = static_cast<sqfs_u32>(extra);
-    if (S_ISLNK(inode->mode)) {
-      generic->base.type = SQFS_INODE_SLINK;
-      generic->data.slink.nlink = inode->links;
-      generic->data.slink.target_size = static_cast<sqfs_u32>(extra);
-      inode->target.copy(reinterpret_cast<char*>(generic->extra), extra);
-    } else if (S_ISFIFO(inode->mode) || S_ISSOCK(inode->mode)) {
-      generic->base.type = S_ISFIFO(inode->mode) ? SQFS_INODE_FIFO : SQFS_INODE_SOCKET;
-      generic->data.ipc.nlink = inode->links;
-    } else {
-      generic->base.type = S_ISBLK(inode->mode) ? SQFS_INODE_BDEV : SQFS_INODE_CDEV;
-      generic->data.dev.nlink = inode->links;
-      generic->data.dev.devno = inode->rdev;
-    }
-    return 0;
   }
 
   int make_directory(Node* node, SqfsInode* out) {

@@ -10,11 +10,11 @@
 namespace davit::image {
 
 struct WriteOptions {
-  uint16_t compressor = 6;       // its number in the superblock: zstd
-  unsigned level = 3;            // 0: the compressor's own default
+  uint16_t compressor = 6;  // its number in the superblock: zstd
+  unsigned level = 3;       // 0: the compressor's own default
   uint32_t block_size = 131072;
-  unsigned workers = 1;          // threads that compress
-  uint32_t mtime = 0;            // of the file system
+  unsigned workers = 1;  // threads that compress
+  uint32_t mtime = 0;    // of the file system
 };
 
 struct WriteResult {

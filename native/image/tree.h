@@ -42,7 +42,7 @@ struct Inode {
 
   bool in_memory = false;  // content is `memory` instead of the source's
   std::string memory;
-  SqfsInode source;  // set by the squashfs reader
+  SqfsInode source;         // set by the squashfs reader
   uint64_t source_dev = 0;  // set by the directory reader: what was seen must be what is read later
   uint64_t source_ino = 0;
 
@@ -64,9 +64,9 @@ struct Node {
 
 // Something to add to a tree: a file, a directory or a symbolic link, with its parents where they are missing.
 struct Injection {
-  std::string path;  // relative, without "." and ".."
-  mode_t mode = 0;   // type and permissions
-  std::string content;  // of a file; target of a symbolic link
+  std::string path;      // relative, without "." and ".."
+  mode_t mode = 0;       // type and permissions
+  std::string content;   // of a file; target of a symbolic link
   bool replace = false;  // otherwise what is there stays
 };
 

@@ -20,7 +20,8 @@ dev_t device_of(uint32_t rdev) { return makedev((rdev >> 8) & 0xfff, (rdev & 0xf
 
 class Unpacker {
  public:
-  Unpacker(SquashfsReader* content, int root, const UnpackOptions& options) : content_(content), root_(root), options_(options) {}
+  Unpacker(SquashfsReader* content, int root, const UnpackOptions& options)
+      : content_(content), root_(root), options_(options) {}
 
   Outcome run(const Node* node, std::vector<std::string>* notes) {
     if (auto bad = fill_directory(root_, node)) return bad;
@@ -92,7 +93,8 @@ class Unpacker {
         done += static_cast<size_t>(n);
       }
     }
-    if (hole && ftruncate(fd, static_cast<off_t>(node->inode->size)) != 0) return system_failure("write", path_of(node));
+    if (hole && ftruncate(fd, static_cast<off_t>(node->inode->size)) != 0)
+      return system_failure("write", path_of(node));
     return {};
   }
 
@@ -159,7 +161,8 @@ class Unpacker {
   Outcome finish_at(int parent, const Node* node) {
     const Inode& inode = *node->inode;
     const char* name = node->name.c_str();
-    if (options_.faithful && fchownat(parent, name, inode.uid, inode.gid, AT_SYMLINK_NOFOLLOW) != 0 && !unmapped_owner())
+    if (options_.faithful && fchownat(parent, name, inode.uid, inode.gid, AT_SYMLINK_NOFOLLOW) != 0 &&
+        !unmapped_owner())
       return system_failure("set owner", path_of(node));
     std::string path = std::string(FdPath(parent).c_str()) + "/" + name;
     for (const Xattr& xattr : inode.xattrs)

@@ -61,8 +61,8 @@ inline void make_tree(const std::string& root) {
 }
 
 // Packs `root` into `file` at `offset`.
-inline davit::image::Outcome pack(const std::string& root, const std::string& file, uint64_t offset, uint16_t compressor,
-                                  davit::image::WriteResult* result,
+inline davit::image::Outcome pack(const std::string& root, const std::string& file, uint64_t offset,
+                                  uint16_t compressor, davit::image::WriteResult* result,
                                   const std::vector<davit::image::Injection>& injections = {}) {
   davit::image::Source source;
   davit::image::ScanOptions scan;

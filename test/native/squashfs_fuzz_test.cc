@@ -22,14 +22,12 @@ std::string mutated(const std::string& original, std::mt19937* random) {
   for (size_t n = 1 + pick(4); n > 0; n--) {
     // The superblock, the tables at the end, or anywhere.
     size_t where = pick(3);
-    size_t at = where == 0 ? pick(96) : where == 1 ? bytes.size() - 1 - pick(std::min<size_t>(bytes.size(), 1500)) : pick(bytes.size());
+    size_t at = where == 0   ? pick(96)
+                : where == 1 ? bytes.size() - 1 - pick(std::min<size_t>(bytes.size(), 1500))
+                             : pick(bytes.size());
     switch (pick(4)) {
-      case 0:
-        bytes[at] = static_cast<char>(pick(256));
-        break;
-      case 1:
-        bytes[at] = static_cast<char>(bytes[at] ^ (1 << pick(8)));
-        break;
+      case 0: bytes[at] = static_cast<char>(pick(256)); break;
+      case 1: bytes[at] = static_cast<char>(bytes[at] ^ (1 << pick(8))); break;
       case 2:
         for (size_t i = at; i < std::min(at + 8, bytes.size()); i++) bytes[i] = static_cast<char>(pick(2) ? 0xff : 0);
         break;
@@ -72,7 +70,8 @@ void fuzz(const std::string& image, const char* what) {
     slowest = std::max(slowest, std::chrono::steady_clock::now() - start);
   }
   auto slowest_ms = std::chrono::duration_cast<std::chrono::milliseconds>(slowest).count();
-  printf("%s: %d of %d damaged images were unpacked, the slowest took %ld ms\n", what, fine, rounds, static_cast<long>(slowest_ms));
+  printf("%s: %d of %d damaged images were unpacked, the slowest took %ld ms\n", what, fine, rounds,
+         static_cast<long>(slowest_ms));
   CHECK(fine < rounds);
   CHECK(slowest_ms < 20000);
 }

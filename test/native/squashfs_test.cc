@@ -66,13 +66,13 @@ void injections() {
   fixture::make_tree(dir / "tree");
   if (symlink("/etc", (dir / "tree/outside").c_str()) != 0) abort();
   std::vector<Injection> list = {
-      {"etc/hosts", S_IFREG | 0644, "injected", false},       // is there: stays
-      {"etc/nothing", S_IFREG | 0600, "replaced", true},      // is there: replaced
-      {"etc", S_IFREG | 0644, "x", true},                     // a directory is never replaced
-      {"new/dir/file", S_IFREG | 0755, "new", false},         // parents are made
+      {"etc/hosts", S_IFREG | 0644, "injected", false},   // is there: stays
+      {"etc/nothing", S_IFREG | 0600, "replaced", true},  // is there: replaced
+      {"etc", S_IFREG | 0644, "x", true},                 // a directory is never replaced
+      {"new/dir/file", S_IFREG | 0755, "new", false},     // parents are made
       {"new/empty", S_IFREG | 0644, "", false},
       {"new/link", S_IFLNK | 0777, "dir/file", false},
-      {"outside/file", S_IFREG | 0644, "x", false},           // leads through a link: left alone
+      {"outside/file", S_IFREG | 0644, "x", false},  // leads through a link: left alone
       {"../escape", S_IFREG | 0644, "x", false},
       {"new//dir/./x", S_IFREG | 0644, "x", false},
   };
@@ -93,7 +93,8 @@ void injections() {
 void tree_lookup() {
   fixture::TempDir dir;
   fixture::make_tree(dir / "tree");
-  if (symlink("loop2", (dir / "tree/loop1").c_str()) != 0 || symlink("loop1", (dir / "tree/loop2").c_str()) != 0) abort();
+  if (symlink("loop2", (dir / "tree/loop1").c_str()) != 0 || symlink("loop1", (dir / "tree/loop2").c_str()) != 0)
+    abort();
   if (symlink("/../../deep/er/..", (dir / "tree/up").c_str()) != 0) abort();
   Source source;
   CHECK(!source.open_directory((dir / "tree").c_str(), {}));
@@ -169,7 +170,8 @@ void existing_names_are_never_followed() {
 void unmodified_images_of_mksquashfs(const char* compressor) {
   fixture::TempDir dir;
   fixture::make_tree(dir / "tree");
-  if (!fixture::run({"mksquashfs", (dir / "tree").c_str(), (dir / "image").c_str(), "-comp", compressor, "-b", "16384"})) {
+  if (!fixture::run(
+          {"mksquashfs", (dir / "tree").c_str(), (dir / "image").c_str(), "-comp", compressor, "-b", "16384"})) {
     printf("not done: mksquashfs -comp %s\n", compressor);
     return;
   }
