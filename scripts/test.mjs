@@ -69,15 +69,12 @@ async function native() {
       : 1;
   if (built !== 0) return { ...none, failed: 1 };
 
-  const env = { ...process.env, UBSAN_OPTIONS: 'print_stacktrace=1:halt_on_error=1' };
-  const result = spawnSync('ctest', ['--test-dir', directory, '--output-on-failure'], {
-    cwd: root,
-    env,
-    encoding: 'utf8',
-    timeout: 10 * minutes,
-  });
+  const args = ['--test-dir', directory, '--output-on-failure', '--parallel', String(availableParallelism())];
+  const options = { cwd: root, encoding: 'utf8', timeout: 10 * minutes, maxBuffer: 64 * 1024 * 1024 };
+  const result = spawnSync('ctest', args, options);
   process.stdout.write(`${result.stdout}${result.stderr}`);
-  return ctestCounts(result.stdout ?? '');
+  const counts = ctestCounts(result.stdout ?? '');
+  return result.status !== 0 && counts.failed === 0 ? { ...counts, failed: 1 } : counts;
 }
 
 /** Counts the lines `1/4 Test #1: plan_test ... Passed 0.01 sec`. */
