@@ -2,7 +2,7 @@ import { createReadStream, existsSync, mkdirSync, readdirSync, readFileSync, sta
 import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
 import { layOutBusybox } from './support/busybox';
-import { asRoot, describeWith, testWith } from './support/capabilities';
+import { asRoot, asUser, describeWith, testWith } from './support/capabilities';
 import { withWorld, type World } from './support/world';
 
 /** A directory with a busybox in it. */
@@ -91,6 +91,27 @@ withWorld('davit build', (world) => {
     expect(result).toMatchObject({
       status: 255,
       stderr: expect.stringMatching(/unknown compression "rar"\n +hint: write one of/),
+    });
+  });
+
+  asUser(() => {
+    test('refuses a place that may not be written to', async () => {
+      const result = await world().davit('build', '/never.sif', rootfs(world()));
+      expect(result).toMatchObject({
+        status: 255,
+        stderr: 'FATAL:   While checking build target: the directory "/" is not writable: EACCES\n',
+      });
+    });
+
+    test('says which file it may not read', async () => {
+      const closed = world().makeDirectory('closed');
+      world().write('closed/etc/shadow', 'secret', 0o000);
+      const result = await world().davit('build', world().path('closed.sif'), closed);
+      expect(result.status).toBe(255);
+      expect(result.stderr).toContain(
+        'FATAL:   While performing build: open "etc/shadow": EACCES (Permission denied)\n',
+      );
+      expect(existsSync(world().path('closed.sif'))).toBe(false);
     });
   });
 

@@ -45,11 +45,15 @@ export async function buildImage(options: BuildOptions): Promise<void> {
     throw new RuntimeError('IMAGE_BUILD', `"${source}" is a sandbox already`, { hint: 'copy it with "cp -a"' });
   }
   onInfo(options.sandbox ? 'Creating sandbox directory...' : 'Creating SIF file...');
-  const notes = await replaceTarget(target, (temporary) =>
+  const make = (temporary: string) =>
     options.sandbox
       ? unpackSandbox(inspected, temporary)
-      : packSif(inspected, temporary, { ...compression, version: options.version }),
-  );
+      : packSif(inspected, temporary, { ...compression, version: options.version });
+  const notes = await replaceTarget(target, make).catch((error: unknown) => {
+    if (!(error instanceof RuntimeError)) throw error;
+    const { code, message, errno, path, hint } = error;
+    throw new RuntimeError(code, `While performing build: ${message}`, { errno, path, hint, cause: error });
+  });
   for (const note of notes) onWarning(note);
   onInfo(`Build complete: ${target}`);
 }

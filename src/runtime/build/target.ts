@@ -1,5 +1,5 @@
 /** The place of a new image: checked first, filled last, and clean whatever happens between. */
-import { lstatSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { accessSync, constants, lstatSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { errnoOf, RuntimeError } from '../../errors';
 
@@ -25,6 +25,13 @@ export function checkTarget(target: string, force: boolean, source?: string): vo
   const parent = dirname(path);
   if (!statSync(parent, { throwIfNoEntry: false })?.isDirectory()) {
     throw new RuntimeError('IMAGE_BUILD', `While checking build target: no directory "${parent}"`, { path: parent });
+  }
+  try {
+    accessSync(parent, constants.W_OK | constants.X_OK);
+  } catch (cause) {
+    const errno = errnoOf(cause);
+    const message = `While checking build target: the directory "${parent}" is not writable: ${errno ?? String(cause)}`;
+    throw new RuntimeError('IMAGE_BUILD', message, { path: parent, errno, cause });
   }
 }
 

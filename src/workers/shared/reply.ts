@@ -19,12 +19,20 @@ export function replyWith<T>(code: ErrorCode, task: () => T): Reply<T> {
     }
     const { errno = errnoOf(error), object } = error as { errno?: unknown; object?: string };
     const name = typeof errno === 'string' ? errno : errnoOf(error);
-    const message = error instanceof Error ? error.message : String(error);
+    const message = object === undefined ? inOurWords(error) : (error as Error).message;
     const damaged = object !== undefined && name === undefined;
     return {
       error: { code: damaged ? 'IMAGE_FORMAT' : code, message, errno: name, path: object, hint: hintFor(name) },
     };
   }
+}
+
+/** Node's `EROFS: read-only file system, open '/x'` as `open "/x": EROFS (read-only file system)`. */
+function inOurWords(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { code, syscall, path } = error as NodeJS.ErrnoException;
+  const [, text] = /^\w+: ([^,]+)/.exec(error.message) ?? [];
+  return code && syscall && path && text ? `${syscall} "${path}": ${code} (${text})` : error.message;
 }
 
 function hintFor(errno: string | undefined): string | undefined {
@@ -34,7 +42,7 @@ function hintFor(errno: string | undefined): string | undefined {
       return 'there is no more room: free some, or choose another place';
     case 'EACCES':
     case 'EPERM':
-      return 'you may not do that with this file: run as its owner or as root';
+      return 'that takes the rights of its owner or of root';
     case 'EMFILE':
       return 'too many open files: raise "ulimit -n"';
     default:
