@@ -8,6 +8,7 @@
 #include "executor/environment.h"
 #include "executor/executor.h"
 #include "shell/shell.h"
+#include "sys/descriptors.h"
 #include "sys/small_file.h"
 #include "sys/syscalls.h"
 
@@ -42,7 +43,7 @@ bool enter_directory(Context& ctx, const WorkingDirectory& cwd, const char** tak
   if (cwd.fatal) {
     message.add("failed to set working directory: chdir ").add(cwd.path).add(": ").add(words(error).view());
     ctx.fail(error, message.view());
-    ctx.failure.worded = true;
+    ctx.failure.worded = 1;
     return false;
   }
   for (const char* fallback : cwd.fallbacks) {
@@ -148,6 +149,7 @@ ProgramEnd by_image_shell(Context& ctx, const ShellResult& refused, const Script
 
 ProgramEnd run_program(Context& ctx, const char* const* host_environment, const char* instance_name) {
   const Program& program = ctx.plan.program;
+  if (ctx.file_limit) lower_file_limit(ctx.file_limit);
   const char* directory;
   if (!enter_directory(ctx, program.working_directory, &directory)) return ProgramEnd::Failed;
   if (program.set_umask) umask(program.umask);

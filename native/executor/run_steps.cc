@@ -95,12 +95,21 @@ bool run_steps(Context& ctx) {
   if (namespaces.user && !needs_map_helpers(namespaces) && !steps::write_id_map(ctx, namespaces.id_map)) return false;
   if (namespaces.net)
     if (int error = bring_up_loopback()) return ctx.fail(error, "bring up the loopback interface");
+  const List<Step>& all = ctx.plan.steps;
+  // Propagation before any clone: the clone of a shared mount is a peer of the host's own, and what is mounted below it
+  // later would appear on the host.
+  size_t first = 0;
+  for (; first < all.size && all.data[first].kind == fields::Step::propagation; first++) {
+    ctx.step = static_cast<uint32_t>(first + 1);
+    if (!run_step(ctx, all.data[first])) return false;
+  }
   if (!steps::prepare_sources(ctx)) return false;
-  for (size_t i = 0; i < ctx.plan.steps.size; i++) {
+  for (size_t i = first; i < all.size; i++) {
     ctx.step = static_cast<uint32_t>(i + 1);
-    if (!run_step(ctx, ctx.plan.steps.data[i])) return false;
+    if (!run_step(ctx, all.data[i])) return false;
   }
   ctx.step = 0;
+  ctx.close_descriptors();
   return true;
 }
 

@@ -7,6 +7,7 @@
 
 #include "davit_fields.h"
 #include "steps/steps.h"
+#include "sys/descriptors.h"
 #include "sys/syscalls.h"
 
 namespace davit::steps {
@@ -18,11 +19,11 @@ bool missing_source(Context& ctx, const Bind& step, int error) {
     message.add("mount ").add(step.source).add("->").add(step.target).add(" error: while mounting ").add(step.source);
     message.add(": mount source ").add(step.source).add(" doesn't exist");
     ctx.fail(error, message.view(), "create it on the host, or correct the bind specification");
-    ctx.failure.worded = true;
+    ctx.failure.worded = 1;
     return false;
   }
   message.add("bind \"").add(step.source).add("\" (").add(step.origin).add(")");
-  return ctx.fail(error, message.view());
+  return ctx.fail(error, message.view(), error == EMFILE ? "raise the limit of open files: ulimit -Hn" : "");
 }
 
 bool same_object(int a, int b) {
@@ -32,7 +33,7 @@ bool same_object(int a, int b) {
 
 bool is_directory(int fd) {
   struct stat st;
-  return fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
+  return fstat(fd, &st) != 0 || S_ISDIR(st.st_mode);  // a dead file system answers nothing; mostly it is a directory
 }
 
 // mkdir -p: parents 0755, the last one `mode`. What exists already is left as it is. 0 or an errno.
@@ -53,9 +54,12 @@ int make_directories(const char* path, mode_t mode) {
 }
 
 // A detached clone of the source, or -1 and errno.
-int clone_source(const Bind& bind) {
+int clone_source(Context& ctx, const Bind& bind) {
   unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (bind.recursive ? AT_RECURSIVE : 0u);
   int tree = retry([&] { return sys::open_tree(AT_FDCWD, bind.source, flags); });
+  // One descriptor a bind: thousands of binds need more than the 1024 that are usual. The program gets its limit back.
+  if (tree < 0 && errno == EMFILE && !ctx.file_limit && raise_file_limit(&ctx.file_limit))
+    tree = retry([&] { return sys::open_tree(AT_FDCWD, bind.source, flags); });
   if (tree >= 0 || errno != ENOENT || !bind.make_source_mode) return tree;
   errno = make_directories(bind.source, bind.make_source_mode);
   return errno ? -1 : retry([&] { return sys::open_tree(AT_FDCWD, bind.source, flags); });
@@ -72,7 +76,7 @@ bool prepare_sources(Context& ctx) {
     if (step.kind != fields::Step::bind) continue;
     ctx.step = static_cast<uint32_t>(i + 1);
     const Bind& bind = step.as<Bind>();
-    ctx.sources[i] = clone_source(bind);
+    ctx.sources[i] = clone_source(ctx, bind);
     if (ctx.sources[i] < 0 && !bind.optional) return missing_source(ctx, bind, errno);
   }
   ctx.step = 0;

@@ -9,14 +9,20 @@
 
 namespace davit {
 
-// Why a launch failed. Crosses a pipe as it is, so it is plain data and smaller than PIPE_BUF.
+// Why a launch failed. Crosses a pipe as it is, so it is plain data and smaller than PIPE_BUF; whoever receives one
+// calls repair() before anything else, since a payload may have got hold of the other end (/proc/PID/fd).
 struct Failure {
   uint32_t step = 0;        // 1-based; 0 when it was none of the plan's steps
   int32_t error = 0;        // errno, 0 when no system call failed
   int32_t exit_status = 0;  // not 0: the action script ended with this status before anything was executed
-  bool worded = false;      // `message` stands for itself: no step, no errno is added
+  uint8_t worded = 0;       // `message` stands for itself: no step, no errno is added
   Text<600> message;        // verb and quoted object, without a full stop
   Text<400> hint;           // a way out, or empty
+
+  void repair() {
+    message.repair();
+    hint.repair();
+  }
 };
 
 constexpr size_t kMaxLayers = 32;
@@ -38,6 +44,16 @@ struct Context {
   int server_channel = -1;  // socket to the process that becomes the FUSE server
   unsigned stacked = 0;     // mounts attached on top of the old root
   bool pivoted = false;
+  unsigned long file_limit = 0;  // soft RLIMIT_NOFILE of the caller, where the steps needed more; else 0
+
+  // Nothing of the launch stays open: the program must not reach the old root through a directory of ours.
+  void close_descriptors() {
+    session.reset();
+    for (Fd& layer : layers) layer.reset();
+    root.reset();
+    if (server_channel >= 0) close(server_channel);
+    server_channel = -1;
+  }
 
   // Notes the failure of the current step and returns false.
   bool fail(int error, std::string_view message, std::string_view hint = {}) {

@@ -134,6 +134,10 @@ bool content(Context& ctx, const File& step, std::string_view* out) {
   }));
   std::string_view old;
   if (!original.valid()) return false;
+  // A FIFO, a device or a directory of that name is the image's own affair.
+  struct stat st;
+  if (fstat(original.get(), &st) != 0) return false;
+  if (!S_ISREG(st.st_mode)) return errno = EINVAL, false;
   errno = read_all(original.get(), kMaxFile, ctx.arena, &old);
   if (errno) return false;
   size_t extra = 8192;
@@ -146,9 +150,7 @@ bool content(Context& ctx, const File& step, std::string_view* out) {
   return !edited.overflowed();
 }
 
-}  // namespace
-
-bool file(Context& ctx, const File& step) {
+bool make_file(Context& ctx, const File& step) {
   Text<600> message;
   message.add("make the file \"").add(step.target).add("\"");
   std::string_view bytes;
@@ -166,6 +168,15 @@ bool file(Context& ctx, const File& step) {
   Fd tree(sys::open_tree(ctx.session.get(), name.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
   if (!tree.valid()) return ctx.fail(errno, message.view());
   return attach(ctx, tree.get(), step.target, false) || step.optional;
+}
+
+}  // namespace
+
+bool file(Context& ctx, const File& step) {
+  size_t mark = ctx.arena.used();
+  bool done = make_file(ctx, step);
+  ctx.arena.rewind(mark);  // passwd and group of a large site are megabytes each
+  return done;
 }
 
 }  // namespace davit::steps

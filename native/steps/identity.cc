@@ -53,10 +53,12 @@ bool get_capabilities(uint64_t* permitted, uint64_t* inheritable) {
 // user_namespaces(7): "deny" must be written to setgroups before an unprivileged gid map.
 bool write_id_map(Context& ctx, const IdMap& map) {
   Fd setgroups(open("/proc/self/setgroups", O_WRONLY | O_CLOEXEC));
-  if (setgroups.valid() && write_all(setgroups.get(), "deny") != 0 && errno != EPERM)
-    return ctx.fail(errno, "write \"deny\" to \"/proc/self/setgroups\"");
-  return write_proc(ctx, "/proc/self/uid_map", map_text(map.uid).view()) &&
-         write_proc(ctx, "/proc/self/gid_map", map_text(map.gid).view());
+  int error = setgroups.valid() ? write_all(setgroups.get(), "deny") : errno;
+  if (error && error != EPERM && error != ENOENT)
+    return ctx.fail(error, "write \"deny\" to \"/proc/self/setgroups\"", "is /proc mounted and writable?");
+  Text<400> uids = map_text(map.uid), gids = map_text(map.gid);
+  if (uids.full() || gids.full()) return ctx.fail(E2BIG, "map the ids: too many ranges");
+  return write_proc(ctx, "/proc/self/uid_map", uids.view()) && write_proc(ctx, "/proc/self/gid_map", gids.view());
 }
 
 bool user_namespace(Context& ctx, const UserNamespace& step) {
@@ -77,6 +79,7 @@ bool hostname(Context& ctx, const Hostname& step) {
 
 bool rlimit(Context& ctx, const Rlimit& step) {
   struct rlimit limit = {step.soft, step.hard};
+  if (step.resource == RLIMIT_NOFILE) ctx.file_limit = 0;
   if (setrlimit(static_cast<__rlimit_resource_t>(step.resource), &limit) == 0) return true;
   Text<600> message;
   message.add("set limit ").add_number(step.resource).add(" to ").add_number(static_cast<int64_t>(step.soft));

@@ -1,5 +1,7 @@
 // What the mount steps have in common. New mount API: fsopen(2), fsmount(2), open_tree(2), move_mount(2).
+#include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -77,41 +79,59 @@ void own_device(Context& ctx, int fd) {
   if (ctx.own_device_count < room && fstat(fd, &st) == 0) ctx.own_devices[ctx.own_device_count++] = st.st_dev;
 }
 
+namespace {
+
+bool made_by_this_launch(const Context& ctx, int dir) {
+  struct stat st;
+  if (fstat(dir, &st) != 0) return false;
+  for (size_t i = 0; i < ctx.own_device_count; i++)
+    if (ctx.own_devices[i] == st.st_dev) return true;
+  return false;
+}
+
+// Makes one entry of `dir`. 0 or an errno; what is there already is left alone.
+int make_entry(int dir, const char* name, bool directory) {
+  if (directory) return mkdirat(dir, name, 0755) == 0 || errno == EEXIST ? 0 : errno;
+  Fd made(openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644));
+  return made.valid() || errno == EEXIST ? 0 : errno;
+}
+
+// Makes what is missing of `path`, parents first, but only inside file systems of our own. -1 and errno.
+int make_mount_point(Context& ctx, const char* path, bool directory) {
+  char part[PATH_MAX];
+  size_t length = strlen(path);
+  if (length >= sizeof part) return errno = ENAMETOOLONG, -1;
+  memcpy(part, path, length + 1);
+  while (length && part[length - 1] == '/') part[--length] = 0;
+  size_t at = length;  // the first `at` bytes name a directory that exists
+  Fd dir;
+  do {
+    while (at && part[at - 1] != '/') at--;
+    while (at && part[at - 1] == '/') at--;
+    part[at] = 0;
+    dir.reset(open_in_root(ctx, part));
+    if (!dir.valid() && (errno != ENOENT || !at)) return -1;
+  } while (!dir.valid());
+  while (at < length) {
+    const char* name = path + at + strspn(path + at, "/");
+    size_t end = static_cast<size_t>(name - path) + strcspn(name, "/");
+    memcpy(part + at, path + at, end - at);
+    part[end] = 0;
+    if (!made_by_this_launch(ctx, dir.get())) return errno = ENOENT, -1;
+    errno = make_entry(dir.get(), part + (name - path), directory || end < length);
+    if (errno) return -1;
+    dir.reset(open_in_root(ctx, part));
+    if (!dir.valid()) return -1;
+    at = end;
+  }
+  return dir.release();
+}
+
+}  // namespace
+
 int open_mount_point(Context& ctx, const char* path, bool directory) {
   int fd = open_in_root(ctx, path);
-  if (fd >= 0 || errno != ENOENT) return fd;
-  // Missing: make it, parents first, but only inside file systems of our own.
-  const char* slash = strrchr(path, '/');
-  const char* name = slash ? slash + 1 : path;
-  if (!slash || slash == path || !*name) {
-    errno = ENOENT;
-    return -1;
-  }
-  char parent[4096];
-  size_t length = static_cast<size_t>(slash - path);
-  if (length >= sizeof parent) {
-    errno = ENAMETOOLONG;
-    return -1;
-  }
-  memcpy(parent, path, length);
-  parent[length] = 0;
-  Fd dir(open_mount_point(ctx, parent, true));
-  if (!dir.valid()) return -1;
-  struct stat st;
-  bool own = false;
-  if (fstat(dir.get(), &st) == 0)
-    for (size_t i = 0; i < ctx.own_device_count; i++) own = own || ctx.own_devices[i] == st.st_dev;
-  if (!own) {
-    errno = ENOENT;
-    return -1;
-  }
-  if (directory) {
-    if (mkdirat(dir.get(), name, 0755) != 0 && errno != EEXIST) return -1;
-  } else {
-    Fd made(openat(dir.get(), name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644));
-    if (!made.valid() && errno != EEXIST) return -1;
-  }
-  return open_in_root(ctx, path);
+  return fd >= 0 || errno != ENOENT ? fd : make_mount_point(ctx, path, directory);
 }
 
 bool attach(Context& ctx, int tree, const char* path, bool directory) {

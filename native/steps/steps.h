@@ -28,6 +28,11 @@ bool user_namespace(Context& ctx, const UserNamespace& step);
 // Clones the sources of all binds, before anything is attached: they are resolved in the caller's view of the host.
 bool prepare_sources(Context& ctx);
 
+// Directory of the session: the lowest layer of the overlay, when a mount point had to be made.
+constexpr const char* kMountPoints = "points";
+// Makes the mount points of the steps behind the current one that no layer has. *any: at least one was missing.
+bool add_missing_mount_points(Context& ctx, bool* any);
+
 // Writes the maps of a user namespace from inside it (one line each). false with the failure noted.
 bool write_id_map(Context& ctx, const IdMap& map);
 

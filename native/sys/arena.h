@@ -43,6 +43,10 @@ class Arena {
   size_t size() const { return size_; }
   size_t used() const { return used_; }
   size_t left() const { return size_ - used_; }
+  // Gives back everything that was allocated since used() was `mark`.
+  void rewind(size_t mark) {
+    if (mark < used_) used_ = mark;
+  }
 
  private:
   char* base_;

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/loop.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,10 +10,13 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 
 namespace davit {
 namespace {
 
+constexpr int kLockWaits = 2000;  // times kLockWaitNs: two seconds
+constexpr long kLockWaitNs = 1000000;
 constexpr int kAttachTries = 64;  // LOOP_CTL_GET_FREE races with every other user of loop devices
 
 struct Wanted {
@@ -36,7 +40,7 @@ bool serves(int device, const Wanted& wanted) {
 bool open_loop(unsigned number, LoopDevice* out) {
   out->path.clear();
   out->path.add("/dev/loop").add_number(number);
-  out->fd.reset(retry([&] { return open(out->path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW); }));
+  out->fd.reset(retry([&] { return open(out->path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK); }));
   return out->fd.valid();
 }
 
@@ -65,13 +69,49 @@ int attach(int image_fd, const char* image_path, const Wanted& wanted, LoopDevic
   return error;
 }
 
-// The memory lies in the state directory, which a one-shot launch may be the first to need.
-void make_memory(const char* dir) {
-  if (mkdir(dir, 0700) == 0 || errno != ENOENT) return;
-  Text<600> parent;
-  parent.add(std::string_view(dir, strlen(dir)).substr(0, std::string_view(dir).rfind('/')));
-  mkdir(parent.c_str(), 0700);
-  mkdir(dir, 0700);
+// What a memory file holds: the device, and the state of the image that it was attached to. An image that was written
+// to in place keeps its inode, but the blocks that the device has cached are another image's.
+struct Memory {
+  uint32_t number = UINT32_MAX;
+  uint32_t unused = 0;
+  int64_t modified_ns = 0;
+  int64_t changed_ns = 0;
+};
+
+int64_t nanoseconds(const struct timespec& t) { return static_cast<int64_t>(t.tv_sec) * 1000000000 + t.tv_nsec; }
+
+// The memory lies in the state directory, which a one-shot launch may be the first to need. It is the caller's own, or
+// it is not used: a name in a directory of somebody else's may be a link to anywhere.
+Fd open_memory_dir(const char* dir) {
+  if (!*dir) return Fd();
+  if (mkdir(dir, 0700) != 0 && errno == ENOENT) {
+    Text<PATH_MAX> parent;
+    parent.add(std::string_view(dir).substr(0, std::string_view(dir).rfind('/')));
+    mkdir(parent.c_str(), 0700);
+    mkdir(dir, 0700);
+  }
+  Fd fd(retry([&] { return open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC); }));
+  struct stat st;
+  if (!fd.valid() || fstat(fd.get(), &st) != 0 || st.st_uid != geteuid() || (st.st_mode & 022)) return Fd();
+  return fd;
+}
+
+// The image's file there, locked: the first launches of an image agree on one device. Whoever holds the lock may have
+// been suspended: after a while the device is not shared. Invalid: no memory.
+Fd open_memory(const char* dir, const Wanted& wanted) {
+  Fd parent = open_memory_dir(dir);
+  if (!parent.valid()) return Fd();
+  Text<100> name;
+  name.add_number(static_cast<int64_t>(wanted.image.st_dev)).add("-");
+  name.add_number(static_cast<int64_t>(wanted.image.st_ino)).add("-").add_number(static_cast<int64_t>(wanted.offset));
+  constexpr int kFlags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+  Fd memory(retry([&] { return openat(parent.get(), name.c_str(), kFlags, 0600); }));
+  for (int waited = 0; memory.valid() && flock(memory.get(), LOCK_EX | LOCK_NB) != 0; waited++) {
+    if (errno != EWOULDBLOCK || waited == kLockWaits) return Fd();
+    struct timespec moment = {0, kLockWaitNs};
+    nanosleep(&moment, nullptr);
+  }
+  return memory;
 }
 
 }  // namespace
@@ -82,24 +122,18 @@ int loop_for_image(int image_fd, const char* image_path, uint64_t offset, uint64
   wanted.offset = offset;
   wanted.size = size;
   if (fstat(image_fd, &wanted.image) != 0) return errno;
-  Text<600> path;
-  path.add(memory_dir).add("/").add_number(static_cast<int64_t>(wanted.image.st_dev)).add("-");
-  path.add_number(static_cast<int64_t>(wanted.image.st_ino)).add("-").add_number(static_cast<int64_t>(offset));
-  Fd memory;
-  if (*memory_dir && !path.full()) {
-    make_memory(memory_dir);
-    memory.reset(retry([&] { return open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600); }));
-  }
-  // The lock makes the first starts of an image agree on one device; it is held for the attach only.
-  if (memory.valid()) retry([&] { return flock(memory.get(), LOCK_EX); });
-  uint32_t number = UINT32_MAX;
-  if (memory.valid() && pread(memory.get(), &number, sizeof number, 0) == static_cast<ssize_t>(sizeof number) &&
-      number != UINT32_MAX && open_loop(number, out) && serves(out->fd.get(), wanted))
+  Fd file = open_memory(memory_dir, wanted);
+  Memory now, then;
+  now.modified_ns = nanoseconds(wanted.image.st_mtim);
+  now.changed_ns = nanoseconds(wanted.image.st_ctim);
+  if (file.valid() && pread(file.get(), &then, sizeof then, 0) == static_cast<ssize_t>(sizeof then) &&
+      then.number != UINT32_MAX && then.modified_ns == now.modified_ns && then.changed_ns == now.changed_ns &&
+      open_loop(then.number, out) && serves(out->fd.get(), wanted))
     return 0;
   int error = attach(image_fd, image_path, wanted, out, what);
   if (error) return error;
-  number = static_cast<uint32_t>(strtoul(out->path.c_str() + strlen("/dev/loop"), nullptr, 10));
-  if (memory.valid() && pwrite(memory.get(), &number, sizeof number, 0) < 0) {
+  now.number = static_cast<uint32_t>(strtoul(out->path.c_str() + strlen("/dev/loop"), nullptr, 10));
+  if (file.valid() && pwrite(file.get(), &now, sizeof now, 0) < 0) {
     // Not remembered: the next launch attaches a device of its own, which is slower and no error.
   }
   return 0;

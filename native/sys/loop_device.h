@@ -13,8 +13,8 @@ struct LoopDevice {
 };
 
 // Finds or attaches the read-only device for [offset, offset + size) of the image. `memory_dir` remembers which device
-// serves which image; it may be missing or read-only, then devices are not shared. On failure returns an errno and sets
-// *what to the object that refused.
+// serves which image; it must be the caller's own; missing or read-only, devices are not shared. On failure returns an
+// errno and sets *what to the object that refused.
 int loop_for_image(int image_fd, const char* image_path, uint64_t offset, uint64_t size, const char* memory_dir,
                    LoopDevice* out, Text<200>* what);
 

@@ -39,11 +39,20 @@ Fd open_process(pid_t pid, uint64_t start_time) {
   return Fd();
 }
 
+pid_t first_child(pid_t pid) {
+  Text<60> path;
+  path.add("/proc/").add_number(pid).add("/task/").add_number(pid).add("/children");
+  Fd fd(retry([&] { return open(path.c_str(), O_RDONLY | O_CLOEXEC); }));
+  char buffer[32] = "";
+  if (!fd.valid() || retry([&] { return read(fd.get(), buffer, sizeof buffer - 1); }) <= 0) return 0;
+  return static_cast<pid_t>(strtol(buffer, nullptr, 10));
+}
+
 Text<40> boot_id() {
   Text<40> text;
-  Fd fd(open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC));
+  Fd fd(retry([&] { return open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC); }));
   char buffer[40];
-  ssize_t n = fd.valid() ? read(fd.get(), buffer, sizeof buffer) : 0;
+  ssize_t n = fd.valid() ? retry([&] { return read(fd.get(), buffer, sizeof buffer); }) : 0;
   if (n >= 36) text.add(std::string_view(buffer, 36));
   return text;
 }

@@ -12,6 +12,8 @@ namespace davit {
 uint64_t process_start_time(pid_t pid);
 // A pidfd of exactly that process, checked after it was opened. Invalid (errno ESRCH) when it is gone.
 Fd open_process(pid_t pid, uint64_t start_time);
+// The oldest child of a process, in its parent's PID namespace; 0 when there is none or it cannot be known.
+pid_t first_child(pid_t pid);
 // /proc/sys/kernel/random/boot_id, without the newline. Empty when it cannot be read.
 Text<40> boot_id();
 // Unix time in milliseconds.

@@ -8,4 +8,7 @@ void remember_arguments(int argc, char** argv);
 // `name`: at most 15 bytes (prctl(2), PR_SET_NAME); `title` is cut to the room there is.
 void set_process_title(const char* name, const char* title);
 
+// Wipes the environment that this process was started with, which /proc/PID/environ shows for as long as it lives.
+void forget_environment();
+
 }  // namespace davit

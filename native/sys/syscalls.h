@@ -1,6 +1,7 @@
 // System calls that glibc 2.36 lacks or wraps with more than we want. All return -1 and set errno, as syscall(2) does.
 // The numbers and structures are the kernel's ABI (linux/mount.h, linux/sched.h, linux/openat2.h).
 #pragma once
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/mount.h>
 #include <linux/openat2.h>
@@ -33,9 +34,14 @@ inline int pidfd_send_signal(int fd, int signal) { return syscall(SYS_pidfd_send
 inline int close_range(unsigned first, unsigned last, unsigned flags) {
   return syscall(SYS_close_range, first, last, flags);
 }
+// openat2(2): EAGAIN means that some rename or mount on the machine raced with the resolution of a "..", and that the
+// caller may try again. With hundreds of launches at once that is no rare event.
 inline int openat2(int dir, const char* path, uint64_t flags, uint64_t resolve, uint64_t mode = 0) {
   struct open_how how = {flags, mode, resolve};
-  return syscall(SYS_openat2, dir, path, &how, sizeof how);
+  for (int tries = 0;; tries++) {
+    int fd = syscall(SYS_openat2, dir, path, &how, sizeof how);
+    if (fd >= 0 || errno != EAGAIN || tries == 128) return fd;
+  }
 }
 // fork with namespaces. The child runs on a copy of this stack, as after fork(2).
 inline pid_t clone3_fork(uint64_t flags, int* pidfd, int exit_signal) {

@@ -45,6 +45,11 @@ class Text {
   std::string_view view() const { return {buffer_, length_}; }
   size_t size() const { return length_; }
   bool full() const { return length_ == N - 1; }
+  // For a text that came as raw bytes from another process: its length may be anything.
+  void repair() {
+    if (length_ > N - 1) length_ = N - 1;
+    buffer_[length_] = 0;
+  }
 
  private:
   char buffer_[N];
