@@ -3,8 +3,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 
 #include "sys/syscalls.h"
 
@@ -12,15 +14,18 @@ namespace davit {
 namespace {
 
 constexpr int kClaimTries = 100;
+constexpr int kMutationWaits = 5000;  // times kMutationWaitNs: five seconds
+constexpr long kMutationWaitNs = 1000000;
+constexpr int kMaxDepth = 32;  // of foreign directories within an instance directory
 constexpr off_t kAlive = 0, kMutation = 1;
 
-int set_lock(int fd, off_t byte, short type, bool wait) {
+int set_lock(int fd, off_t byte, short type) {
   struct flock lock = {};
   lock.l_type = type;
   lock.l_whence = SEEK_SET;
   lock.l_start = byte;
   lock.l_len = 1;
-  return retry([&] { return fcntl(fd, wait ? F_OFD_SETLKW : F_OFD_SETLK, &lock); }) == 0 ? 0 : errno;
+  return retry([&] { return fcntl(fd, F_OFD_SETLK, &lock); }) == 0 ? 0 : errno;
 }
 
 bool held(int fd, off_t byte) {
@@ -38,8 +43,11 @@ bool same(int dir, const char* name, int fd) {
          a.st_dev == b.st_dev;
 }
 
-// Unlinks every entry of `dir` but `keep`. The directory is ours and flat.
-void empty_directory(int dir, const char* keep) {
+void remove_entry(int dir, const char* name, int depth);
+
+// Removes every entry of `dir` but `keep`. The directory is ours and flat; what somebody else has put there is removed
+// too.
+void empty_directory(int dir, const char* keep, int depth = 0) {
   struct Entry {
     uint64_t ino;
     int64_t next;
@@ -56,9 +64,35 @@ void empty_directory(int dir, const char* keep) {
       const Entry* entry = reinterpret_cast<const Entry*>(buffer + at);
       at += entry->size;
       if (strcmp(entry->name, ".") && strcmp(entry->name, "..") && (!keep || strcmp(entry->name, keep)))
-        unlinkat(dir, entry->name, 0);
+        remove_entry(dir, entry->name, depth);
     }
   }
+}
+
+void remove_entry(int dir, const char* name, int depth) {
+  if (unlinkat(dir, name, 0) == 0 || errno != EISDIR || depth == kMaxDepth) return;
+  Fd inner(openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (inner.valid()) empty_directory(inner.get(), nullptr, depth + 1);
+  unlinkat(dir, name, AT_REMOVEDIR);
+}
+
+// Byte 1, for the moments of a change. Who holds it may have been suspended in the middle: then EAGAIN after a while.
+int lock_mutation(int fd) {
+  for (int waited = 0;; waited++) {
+    int error = set_lock(fd, kMutation, F_WRLCK);
+    if ((error != EAGAIN && error != EACCES) || waited == kMutationWaits) return error == EACCES ? EAGAIN : error;
+    struct timespec moment = {0, kMutationWaitNs};
+    nanosleep(&moment, nullptr);
+  }
+}
+
+// Something that is not of kind `type` (a link, a file, a directory) has taken the place of `name`: it is removed. Only
+// one process at a time does so, and nobody else changes what is of the wrong kind.
+void clear_place(int dir, const char* name, mode_t type) {
+  Fd guard(openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  struct stat st;
+  if (!guard.valid() || retry([&] { return flock(guard.get(), LOCK_EX); }) != 0) return;
+  if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && (st.st_mode & S_IFMT) != type) remove_entry(dir, name, 0);
 }
 
 Fd open_instances(int state, bool make) {
@@ -66,23 +100,40 @@ Fd open_instances(int state, bool make) {
   return Fd(openat(state, "instances", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
 }
 
+// The lock file of an instance directory; what else lies in its place is no lock of anybody's and is removed.
+Fd open_lock(int dir) {
+  for (int tries = 0; tries < 2; tries++) {
+    struct stat st;
+    Fd lock(openat(dir, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600));
+    if (lock.valid() && fstat(lock.get(), &st) == 0 && S_ISREG(st.st_mode)) return lock;
+    if (!lock.valid() && errno != ELOOP && errno != EISDIR && errno != ENXIO) return lock;
+    clear_place(dir, "lock", S_IFREG);
+  }
+  errno = EINVAL;
+  return Fd();
+}
+
 // One try; Claim::Error with *error ENOENT or ESTALE means that the directory was removed meanwhile.
 Claim try_claim(InstanceDir* out, int* error) {
   const char* name = out->name.c_str();
   if (mkdirat(out->parent.get(), name, 0700) != 0 && errno != EEXIST) return *error = errno, Claim::Error;
   out->dir.reset(openat(out->parent.get(), name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!out->dir.valid() && (errno == ENOTDIR || errno == ELOOP)) {
+    clear_place(out->parent.get(), name, S_IFDIR);
+    return *error = ESTALE, Claim::Error;
+  }
   if (!out->dir.valid()) return *error = errno, Claim::Error;
-  out->lock.reset(openat(out->dir.get(), "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
+  out->lock = open_lock(out->dir.get());
   if (!out->lock.valid()) return *error = errno, Claim::Error;
-  *error = set_lock(out->lock.get(), kMutation, F_WRLCK, true);
-  if (*error) return Claim::Error;
+  *error = lock_mutation(out->lock.get());
+  if (*error) return *error == EAGAIN ? Claim::Busy : Claim::Error;
   if (!same(out->parent.get(), name, out->dir.get()) || !same(out->dir.get(), "lock", out->lock.get()))
     return *error = ESTALE, Claim::Error;
-  *error = set_lock(out->lock.get(), kAlive, F_WRLCK, false);
+  *error = set_lock(out->lock.get(), kAlive, F_WRLCK);
   if (*error == EAGAIN || *error == EACCES) return Claim::Busy;
   if (*error) return Claim::Error;
   empty_directory(out->dir.get(), "lock");
-  set_lock(out->lock.get(), kMutation, F_UNLCK, false);
+  set_lock(out->lock.get(), kMutation, F_UNLCK);
   return Claim::Ok;
 }
 
@@ -116,7 +167,18 @@ int open_state_dir(const char* path, Fd* out, Text<400>* why) {
   return 0;
 }
 
+Fd open_own_directory(const char* path) {
+  Fd dir(retry([&] { return open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC); }));
+  struct stat st;
+  if (!dir.valid() || fstat(dir.get(), &st) != 0) return Fd();
+  if (st.st_uid == geteuid() && !(st.st_mode & 077)) return dir;
+  errno = EPERM;
+  return Fd();
+}
+
 Claim claim_instance(int state, const char* name, InstanceDir* out, int* error) {
+  out->state.reset(fcntl(state, F_DUPFD_CLOEXEC, 3));
+  if (out->state.valid()) flock(out->state.get(), LOCK_SH | LOCK_NB);
   out->parent = open_instances(state, true);
   if (!out->parent.valid()) return *error = errno, Claim::Error;
   out->name.clear();
@@ -130,9 +192,11 @@ Claim claim_instance(int state, const char* name, InstanceDir* out, int* error) 
 }
 
 void remove_instance(InstanceDir* instance) {
-  set_lock(instance->lock.get(), kMutation, F_WRLCK, true);
-  empty_directory(instance->dir.get(), nullptr);
-  unlinkat(instance->parent.get(), instance->name.c_str(), AT_REMOVEDIR);
+  // Where the lock cannot be had (its holder is suspended) the next list or start removes what is left.
+  if (lock_mutation(instance->lock.get()) == 0) {
+    empty_directory(instance->dir.get(), nullptr);
+    unlinkat(instance->parent.get(), instance->name.c_str(), AT_REMOVEDIR);
+  }
   instance->lock.reset();
   instance->dir.reset();
 }
@@ -149,9 +213,12 @@ bool remove_dead_instance(int state, const char* name) {
   instance.parent = open_instances(state, false);
   instance.name.add(name);
   instance.dir.reset(openat(instance.parent.get(), name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-  if (!instance.dir.valid()) return false;
-  instance.lock.reset(openat(instance.dir.get(), "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
-  if (!instance.lock.valid() || set_lock(instance.lock.get(), kMutation, F_WRLCK, true) != 0) return false;
+  if (!instance.dir.valid()) {
+    if (errno == ENOTDIR || errno == ELOOP) clear_place(instance.parent.get(), name, S_IFDIR);
+    return false;
+  }
+  instance.lock = open_lock(instance.dir.get());
+  if (!instance.lock.valid() || set_lock(instance.lock.get(), kMutation, F_WRLCK) != 0) return false;
   if (!same(instance.parent.get(), name, instance.dir.get()) || !same(instance.dir.get(), "lock", instance.lock.get()))
     return false;
   if (held(instance.lock.get(), kAlive)) return false;

@@ -19,6 +19,7 @@ bool decode_record(std::string_view bytes, JoinRecord* out) {
       case f::user_namespace: out->user_namespace = field.value; break;
       case f::no_new_privs: out->no_new_privs = field.value; break;
       case f::drop_all_capabilities: out->drop_all_capabilities = field.value; break;
+      case f::keep_capabilities: out->keep_capabilities = field.value; break;
       case f::boot_id: out->boot_id = field.bytes; break;
     }
   }

@@ -19,6 +19,7 @@ struct JoinRecord {
   bool user_namespace = false;
   bool no_new_privs = false;
   bool drop_all_capabilities = false;
+  uint64_t keep_capabilities = 0;  // mask; 0: all
   std::string_view boot_id;
 };
 
