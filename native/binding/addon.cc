@@ -32,9 +32,9 @@ std::string_view bytes_of(const Napi::Value& value) {
 
 Napi::Value exec_launcher(const Napi::CallbackInfo& info) {
   std::string launcher = info[0].As<Napi::String>();
-  int plan = davit::make_plan_fd(bytes_of(info[1]));
-  int error = plan < 0 ? errno : davit::exec_launcher(launcher.c_str(), plan);
-  throw_errno(info.Env(), error, "execute the launcher \"" + launcher + "\"");
+  Fd plan(davit::make_plan_fd(bytes_of(info[1])));
+  std::string what = plan.valid() ? "execute the launcher \"" + launcher + "\"" : "make a memory file for the plan";
+  throw_errno(info.Env(), plan.valid() ? davit::exec_launcher(launcher.c_str(), plan.get()) : errno, what);
   return info.Env().Undefined();
 }
 

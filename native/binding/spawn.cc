@@ -10,6 +10,7 @@
 #include "sys/fd.h"
 #include "sys/small_file.h"
 #include "sys/syscalls.h"
+#include "sys/text.h"
 
 extern char** environ;
 
@@ -17,6 +18,7 @@ namespace davit {
 namespace {
 
 constexpr size_t kStackSize = 64 << 10;
+constexpr unsigned kNoExecSeal = 8;  // MFD_NOEXEC_SEAL of linux/memfd.h
 
 // The launcher writes the titles of keeper and init over its arguments.
 constexpr const char* kTitleRoom =
@@ -67,7 +69,10 @@ int run_child(void* argument) {
 }  // namespace
 
 int make_plan_fd(std::string_view plan) {
-  Fd fd(memfd_create("davit-plan", MFD_CLOEXEC));
+  // Linux 6.3: where vm.memfd_noexec is 2, a file that does not give up being executed is refused; older kernels do not
+  // know the flag.
+  Fd fd(memfd_create("davit-plan", MFD_CLOEXEC | kNoExecSeal));
+  if (!fd.valid() && errno == EINVAL) fd.reset(memfd_create("davit-plan", MFD_CLOEXEC));
   if (!fd.valid()) return -1;
   if (int error = write_all(fd.get(), plan)) {
     errno = error;
@@ -78,12 +83,13 @@ int make_plan_fd(std::string_view plan) {
 
 int exec_launcher(const char* launcher, int plan_fd) {
   // Node makes every descriptor close-on-exec when it starts, 0, 1 and 2 included (uv_disable_stdio_inheritance); those
-  // and the plan go along.
+  // and the plan go along. Whatever else is open keeps its number: after a failure Node goes on with it.
   for (int fd = 0; fd < 3; fd++)
     if (fcntl(fd, F_GETFD) >= 0) fcntl(fd, F_SETFD, 0);
-  if (plan_fd != kPlanFd && dup2(plan_fd, kPlanFd) < 0) return errno;
-  if (plan_fd == kPlanFd && fcntl(kPlanFd, F_SETFD, 0) != 0) return errno;
-  const char* argv[] = {"davit", "--plan", "3", kTitleRoom, nullptr};
+  if (fcntl(plan_fd, F_SETFD, 0) != 0) return errno;
+  Text<16> number;
+  number.add_number(plan_fd);
+  const char* argv[] = {"davit", "--plan", number.c_str(), kTitleRoom, nullptr};
   execve(launcher, const_cast<char* const*>(argv), environ);
   return errno;
 }

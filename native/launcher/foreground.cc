@@ -37,7 +37,7 @@ bool start_map_helper(Context& ctx, MapHelper* helper) {
   if (pipe2(go, O_CLOEXEC) != 0 || pipe2(done, O_CLOEXEC) != 0) return ctx.fail(errno, "make a pipe");
   pid_t self = getpid();
   helper->pid = fork();
-  if (helper->pid < 0) return ctx.fail(errno, "fork the id map helper");
+  if (helper->pid < 0) return ctx.fail(errno, "fork the id map helper", fork_hint(errno));
   if (helper->pid == 0) {
     char byte;
     close(go[1]);
@@ -56,15 +56,14 @@ bool start_map_helper(Context& ctx, MapHelper* helper) {
 }
 
 bool finish_map_helper(Context& ctx, MapHelper* helper) {
-  Failure failure;
-  bool failed = write(helper->go, "g", 1) != 1 || retry([&] { return read(helper->done, &failure, sizeof failure); }) ==
-                                                      static_cast<ssize_t>(sizeof failure);
+  bool told = write(helper->go, "g", 1) == 1;
+  bool failed = receive_failure(helper->done, &ctx.failure);
   int status = 0;
   retry([&] { return waitpid(helper->pid, &status, 0); });
   close(helper->go);
   close(helper->done);
-  if (failed) return ctx.failure = failure, false;
-  return status == 0 || ctx.fail(EPERM, "map the ids");
+  if (failed) return false;
+  return (told && status == 0) || ctx.fail(EPERM, "map the ids");
 }
 
 }  // namespace
@@ -77,10 +76,7 @@ int run_in_place(Context& ctx) {
   if (!spawn_server(ctx, true, &server) || (by_helper && !start_map_helper(ctx, &helper))) return report_failure(ctx);
   if (unshare(static_cast<int>(clone_flags(namespaces))) != 0) {
     int error = errno;
-    const char* hint = error == ENOSPC || error == EUSERS || error == EPERM
-                           ? "user namespaces may be off or used up here: see user.max_user_namespaces"
-                           : "";
-    ctx.fail(error, "make the namespaces", hint);
+    ctx.fail(error, "make the namespaces", fork_hint(error));
     return report_failure(ctx);
   }
   if (by_helper && !finish_map_helper(ctx, &helper)) return report_failure(ctx);
@@ -114,7 +110,8 @@ int run_child(Context& ctx) {
     run_init(ctx, init);
   }
   if (child < 0) {
-    ctx.fail(errno, "make the namespaces", "user namespaces may be off or used up here: see user.max_user_namespaces");
+    int error = errno;
+    ctx.fail(error, "make the namespaces", fork_hint(error));
     return report_failure(ctx);
   }
   close(report[1]);
@@ -124,14 +121,8 @@ int run_child(Context& ctx) {
   if (ctx.server_channel >= 0) close(ctx.server_channel);
   bool mapped = !needs_map_helpers(namespaces) || map_ids_by_helpers(ctx, namespaces.id_map, child);
   if (mapped && needs_map_helpers(namespaces) && write(go[1], "g", 1) != 1) mapped = false;
-  Failure failure;
-  bool failed = !mapped;
   if (!mapped) kill(child, SIGKILL);
-  if (mapped &&
-      retry([&] { return read(report[0], &failure, sizeof failure); }) == static_cast<ssize_t>(sizeof failure)) {
-    ctx.failure = failure;
-    failed = true;
-  }
+  bool failed = !mapped || await_failure(report[0], init.program_mask, &ctx.failure);
   int status = wait_and_forward(child, pidfd, events[0], init.program_mask);
   if (server) {
     kill(server, SIGKILL);  // its mount is gone with the namespace; it has nothing left to serve
@@ -139,6 +130,12 @@ int run_child(Context& ctx) {
   }
   if (failed) return report_failure(ctx);
   end_like(status);
+}
+
+bool await_failure(int report, const sigset_t& mask, Failure* failure) {
+  struct pollfd wait = {report, POLLIN, 0};
+  retry([&] { return ppoll(&wait, 1, nullptr, &mask); });
+  return receive_failure(report, failure);
 }
 
 void block_forwarded_signals(sigset_t* old_mask) {

@@ -41,7 +41,6 @@ void die_with_parent(int parent_alive) {
 [[noreturn]] void become_program(Context& ctx, const InitPlan& init) {
   if (ctx.plan.program.own_group) setpgid(0, 0);
   sigprocmask(SIG_SETMASK, &init.program_mask, nullptr);
-  int report = fcntl(init.report, F_DUPFD_CLOEXEC, 3);
   ProgramEnd end = run_program(ctx, environ, init.instance_name);
   if (end == ProgramEnd::Exited && (!init.instance || ctx.failure.exit_status == 0)) _exit(ctx.failure.exit_status);
   if (end == ProgramEnd::Exited) {
@@ -53,7 +52,7 @@ void die_with_parent(int parent_alive) {
     ctx.fail(0, message.view());
     ctx.failure.exit_status = status;
   }
-  fail(ctx, report);
+  fail(ctx, init.report);
 }
 
 void send_event(const State& state, InitEvent::Kind kind, pid_t pid, int status) {
@@ -79,7 +78,9 @@ void reap(State& state) {
     send_event(state, InitEvent::Ended, pid, status);
     if (!state.instance) _exit(status_code(status));
     // What the program started in sessions of its own has not had the signal yet.
-    if (state.stop_signal) kill(-1, state.stop_signal);
+    if (!state.stop_signal) continue;
+    kill(-1, state.stop_signal);
+    kill(-1, SIGCONT);
   }
 }
 
@@ -134,7 +135,7 @@ void run_init(Context& ctx, const InitPlan& init) {
   pid_t program = fork();
   if (program == 0) become_program(ctx, init);
   if (program < 0) {
-    ctx.fail(errno, "fork the program");
+    ctx.fail(errno, "fork the program", fork_hint(errno));
     fail(ctx, init.report);
   }
   if (state.own_group) setpgid(program, program);
@@ -142,8 +143,8 @@ void run_init(Context& ctx, const InitPlan& init) {
   send_event(state, InitEvent::Started, program, 0);
   set_process_title("davit-init", "davit-init");
   munmap(ctx.arena.base(), ctx.arena.size());
-  int kept = fcntl(state.events, F_DUPFD_CLOEXEC, 0);
-  if (kept > 0) dup2(kept, 0);
+  forget_environment();
+  dup2(state.events, 0);
   state.events = 0;
   sys::close_range(1, ~0U, 0);
   loop(state);

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/nsfs.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -12,6 +13,7 @@
 #include "state/instance_dir.h"
 #include "state/record.h"
 #include "steps/steps.h"
+#include "sys/descriptors.h"
 #include "sys/process.h"
 #include "sys/small_file.h"
 #include "sys/syscalls.h"
@@ -39,7 +41,7 @@ bool missing(Context& ctx) {
 // The record of a live instance of this boot, and a pidfd of its init.
 bool find_instance(Context& ctx, JoinRecord* record, Fd* init) {
   const Join& join = ctx.plan.join;
-  Fd state(open(join.state_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  Fd state = open_own_directory(join.state_dir);
   if (!valid_instance_name(join.name) || !state.valid() || !instance_locked(state.get(), join.name))
     return missing(ctx);
   Text<400> path;
@@ -64,10 +66,13 @@ Fd open_namespace(uint32_t pid, const char* name) {
 // owner has to be entered first, the payload's own last.
 bool enter(Context& ctx, const JoinRecord& record, const Fd& init) {
   Fd inner;
+  // What /proc/PID shows is the instance's as long as its init is not reaped: asked again once everything is open.
+  auto gone = [&] { return sys::pidfd_send_signal(init.get(), 0) != 0 && errno == ESRCH; };
   if (record.user_namespace) {
     Fd mounts = open_namespace(record.pid, "mnt");
     inner = open_namespace(record.pid, "user");
     if (!mounts.valid() || !inner.valid()) return ctx.fail(errno, "open the namespaces of the instance");
+    if (gone()) return missing(ctx);
     Fd owner(ioctl(mounts.get(), NS_GET_USERNS));
     if (!owner.valid()) return ctx.fail(errno, "find the user namespace of the instance");
     struct stat a, b;
@@ -83,9 +88,12 @@ bool enter(Context& ctx, const JoinRecord& record, const Fd& init) {
 
 [[noreturn]] void become_joined(Context& ctx, const JoinRecord& record, const sigset_t& mask, int report) {
   prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+  close_all_but({report});
+  // A launcher that had ended before that call no longer reads the report.
+  struct pollfd reader = {report, 0, 0};
+  if (poll(&reader, 1, 0) > 0) _exit(kFatalStatus);
   sigprocmask(SIG_SETMASK, &mask, nullptr);
-  ctx.plan.output.report_fd > 2 ? close(ctx.plan.output.report_fd) : 0;
-  Privileges privileges = {record.no_new_privs, record.drop_all_capabilities, 0};
+  Privileges privileges = {record.no_new_privs, record.drop_all_capabilities, record.keep_capabilities};
   bool ready = steps::privileges(ctx, privileges) && run_steps(ctx);
   if (ready && run_program(ctx, environ, ctx.plan.join.name) == ProgramEnd::Exited) _exit(ctx.failure.exit_status);
   write_all(report, {reinterpret_cast<const char*>(&ctx.failure), sizeof ctx.failure});
@@ -105,13 +113,11 @@ int run_join(Context& ctx) {
   int pidfd = -1;
   pid_t child = sys::clone3_fork(0, &pidfd, SIGCHLD);
   if (child == 0) become_joined(ctx, record, mask, report[1]);
-  if (child < 0) return ctx.fail(errno, "fork inside the instance"), report_failure(ctx);
+  if (child < 0) return ctx.fail(errno, "fork inside the instance", fork_hint(errno)), report_failure(ctx);
   close(report[1]);
-  Failure failure;
-  bool failed =
-      retry([&] { return read(report[0], &failure, sizeof failure); }) == static_cast<ssize_t>(sizeof failure);
+  bool failed = await_failure(report[0], mask, &ctx.failure);
   int status = wait_and_forward(child, pidfd, -1, mask);
-  if (failed) return ctx.failure = failure, report_failure(ctx);
+  if (failed) return report_failure(ctx);
   end_like(status);
 }
 

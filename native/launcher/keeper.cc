@@ -11,6 +11,7 @@
 #include "executor/executor.h"
 #include "launcher/instance_start.h"
 #include "state/record.h"
+#include "sys/descriptors.h"
 #include "sys/process.h"
 #include "sys/process_title.h"
 #include "sys/small_file.h"
@@ -19,7 +20,9 @@
 namespace davit {
 namespace {
 
-constexpr size_t kMaxRecord = 64 << 10;
+constexpr size_t kRecordTailRoom = 16 << 10;  // two log paths of PATH_MAX and small fields
+constexpr int kEndWaitMs = 5000;              // SIGKILL needs no time but where the kernel itself waits
+constexpr int kRecordRetryMs = 1000;
 
 struct Keeper {
   KeeperPlan* plan;
@@ -29,6 +32,7 @@ struct Keeper {
   size_t record_head_size = 0;
   RecordTail tail;
   Text<40> boot;
+  bool record_stale = false;  // what has happened since could not be written: the state directory is full
 };
 
 void send(Keeper& keeper, const StartMessage& message) {
@@ -39,13 +43,20 @@ void send(Keeper& keeper, const StartMessage& message) {
   }
 }
 
+// Kills a child and waits for its end, but not for ever: a process that the kernel itself keeps waiting, on a file
+// system whose server is dead, ends when that lets go of it, and must not hold the name of the instance until then.
+void end_child(pid_t pid, int pidfd) {
+  if (pid <= 0) return;
+  kill(pid, SIGKILL);
+  struct pollfd ended = {pidfd, POLLIN, 0};
+  retry([&] { return poll(&ended, 1, kEndWaitMs); });
+  waitpid(pid, nullptr, WNOHANG);
+}
+
 // Everything back as it was before the start.
 [[noreturn]] void abandon(Keeper& keeper, const Failure& failure) {
-  for (pid_t pid : {keeper.init, keeper.server}) {
-    if (pid <= 0) continue;
-    kill(pid, SIGKILL);
-    retry([&] { return waitpid(pid, nullptr, 0); });
-  }
+  end_child(keeper.init, keeper.init_fd);
+  end_child(keeper.server, keeper.server_fd);
   remove_instance(keeper.plan->instance);
   StartMessage message{};
   message.kind = StartMessage::Failed;
@@ -55,13 +66,13 @@ void send(Keeper& keeper, const StartMessage& message) {
 }
 
 int write_record(Keeper& keeper) {
-  static char buffer[kMaxRecord];
+  size_t room = keeper.record_head_size + kRecordTailRoom;
+  void* memory = mmap(nullptr, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) return errno;
   std::string_view bytes =
-      encode_record({keeper.record_head, keeper.record_head_size}, keeper.tail, buffer, sizeof buffer);
-  if (bytes.empty()) return E2BIG;
-  int error = replace_file(keeper.plan->instance->dir.get(), kRecordName, bytes, 0600);
-  madvise(reinterpret_cast<void*>((reinterpret_cast<uintptr_t>(buffer) + 4095) & ~uintptr_t{4095}), kMaxRecord - 4096,
-          MADV_DONTNEED);
+      encode_record({keeper.record_head, keeper.record_head_size}, keeper.tail, static_cast<char*>(memory), room);
+  int error = bytes.empty() ? E2BIG : replace_file(keeper.plan->instance->dir.get(), kRecordName, bytes, 0600);
+  munmap(memory, room);
   return error;
 }
 
@@ -84,25 +95,23 @@ void make_init(Context& ctx, Keeper& keeper, int* report_read, int* go_write) {
     init.instance = true;
     init.instance_name = ctx.plan.instance.name;
     sigemptyset(&init.program_mask);
-    // The lock must be the keeper's alone: its end is what tells that the instance is dead.
-    plan.instance->lock.reset();
-    for (int fd : {report[0], events[0], go[1], alive[1], plan.status}) close(fd);
     dup2(plan.input, 0);
     dup2(plan.log_out, 1);
     dup2(plan.log_err, 2);
+    // The lock must be the keeper's alone: its end is what tells that the instance is dead. And no directory of the
+    // host may be within reach of what an image makes this process open.
+    close_all_but({report[1], events[1], init.go, alive[0], ctx.server_channel});
     run_init(ctx, init);
   }
   if (keeper.init < 0) {
     int error = errno;
     keeper.init = 0;
-    ctx.fail(error, "make the namespaces",
-             error == EPERM || error == ENOSPC || error == EUSERS
-                 ? "user namespaces may be off or used up here: see user.max_user_namespaces"
-                 : "");
+    ctx.fail(error, "make the namespaces", fork_hint(error));
     abandon(keeper, ctx.failure);
   }
   for (int fd : {report[1], events[1], go[0], alive[0]}) close(fd);
   if (ctx.server_channel >= 0) close(ctx.server_channel);
+  ctx.server_channel = -1;
   keeper.events = events[0];
   *report_read = report[0];
   *go_write = go[1];  // alive[1] stays open for as long as the keeper lives
@@ -115,9 +124,9 @@ void await_program(Context& ctx, Keeper& keeper, int report) {
     struct pollfd wait[2] = {{report, POLLIN, 0}, {keeper.plan->status, 0, 0}};
     if (poll(wait, 2, -1) < 0) continue;
     if (wait[0].revents) {
-      ssize_t n = retry([&] { return read(report, &failure, sizeof failure); });
+      bool failed = receive_failure(report, &failure);
       close(report);
-      if (n == static_cast<ssize_t>(sizeof failure)) abandon(keeper, failure);
+      if (failed) abandon(keeper, failure);
       // End of file: the program was executed, or init is dead.
       struct pollfd dead = {keeper.init_fd, POLLIN, 0};
       if (poll(&dead, 1, 0) == 0) return;
@@ -142,7 +151,7 @@ void note_program_end(Keeper& keeper) {
   keeper.tail.exited = true;
   keeper.tail.exit_status = status_code(event.wait_status);
   keeper.tail.exited_at_ms = event.at_ms;
-  write_record(keeper);
+  keeper.record_stale = write_record(keeper) != 0;
   StartMessage message{};
   message.kind = StartMessage::Exited;
   message.exit_status = keeper.tail.exit_status;
@@ -154,7 +163,7 @@ void note_program_end(Keeper& keeper) {
 // A dead server leaves an instance whose files cannot be read: it is ended, and its log says why.
 void server_ended(Keeper& keeper) {
   int status = 0;
-  retry([&] { return waitpid(keeper.server, &status, 0); });
+  if (retry([&] { return waitpid(keeper.server, &status, WNOHANG); }) == 0) return;
   keeper.server = 0;
   close(keeper.server_fd);
   keeper.server_fd = -1;
@@ -172,7 +181,8 @@ void server_ended(Keeper& keeper) {
                              {signals, POLLIN, 0},
                              {keeper.server_fd, POLLIN, 0},
                              {keeper.plan->status, 0, 0}};
-    if (poll(wait, 5, -1) < 0) continue;
+    if (poll(wait, 5, keeper.record_stale ? kRecordRetryMs : -1) < 0) continue;
+    if (keeper.record_stale) keeper.record_stale = write_record(keeper) != 0;
     if (wait[1].revents) note_program_end(keeper);
     if (wait[2].revents) {
       struct signalfd_siginfo info;
@@ -187,45 +197,31 @@ void server_ended(Keeper& keeper) {
     }
   }
   retry([&] { return waitpid(keeper.init, nullptr, 0); });
-  if (keeper.server > 0) {
-    kill(keeper.server, SIGKILL);  // every process inside is dead and the mount with them
-    retry([&] { return waitpid(keeper.server, nullptr, 0); });
-  }
+  end_child(keeper.server, keeper.server_fd);  // every process inside is dead and the mount with them
   remove_instance(keeper.plan->instance);
   _exit(0);
 }
 
-void detach(KeeperPlan& plan) {
+// Away from the caller: its session, its directory, its terminal and pipes.
+bool detach(Context& ctx, KeeperPlan& plan) {
   setsid();
-  if (chdir("/") != 0) _exit(kFatalStatus);
+  sigset_t all;
+  sigfillset(&all);
+  sigprocmask(SIG_SETMASK, &all, nullptr);
+  if (chdir("/") != 0) return ctx.fail(errno, "change to \"/\"");
   int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+  if (null < 0) return ctx.fail(errno, "open \"/dev/null\"");
   if (plan.input < 0) plan.input = null;
   for (int fd = 0; fd < 3; fd++) dup2(null, fd);
   Text<200> title;
   title.add("davit instance: ").add(plan.instance->name.view());
   set_process_title("davit-keeper", title.c_str());
+  return true;
 }
 
-}  // namespace
-
-void run_keeper(Context& ctx, KeeperPlan& plan) {
-  Keeper keeper;
-  keeper.plan = &plan;
-  detach(plan);
-  sigset_t forwarded;
-  sigset_t all;
-  sigfillset(&all);
-  sigprocmask(SIG_SETMASK, &all, nullptr);
-  if (!spawn_server(ctx, false, &keeper.server)) abandon(keeper, ctx.failure);
-  int report, go;
-  make_init(ctx, keeper, &report, &go);
-  if (needs_map_helpers(ctx.plan.namespaces) &&
-      (!map_ids_by_helpers(ctx, ctx.plan.namespaces.id_map, keeper.init) || write(go, "g", 1) != 1))
-    abandon(keeper, ctx.failure);
-  close(go);
-  await_program(ctx, keeper, report);
-  if (keeper.server) keeper.server_fd = sys::pidfd_open(keeper.server, 0);
-
+// What the record says about the instance that now runs.
+bool describe(Context& ctx, Keeper& keeper) {
+  const KeeperPlan& plan = *keeper.plan;
   keeper.record_head_size = ctx.plan.instance.record.size();
   keeper.record_head = const_cast<char*>(ctx.plan.instance.record.data());
   keeper.boot = boot_id();
@@ -236,11 +232,43 @@ void run_keeper(Context& ctx, KeeperPlan& plan) {
   tail.keeper_pid = static_cast<uint32_t>(getpid());
   tail.keeper_start_time = process_start_time(getpid());
   tail.server_pid = static_cast<uint32_t>(keeper.server);
+  tail.program_pid = static_cast<uint32_t>(first_child(keeper.init));
   tail.namespaces = clone_flags(ctx.plan.namespaces);
   tail.started_at_ms = now_ms();
   tail.boot_id = keeper.boot.c_str();
   tail.log_out = plan.log_out_path;
   tail.log_err = plan.log_err_path;
+  if (tail.keeper_start_time && keeper.boot.size()) {
+    if (tail.pid_start_time) return true;
+    return ctx.fail(0, "the container's init ended during the start");
+  }
+  return ctx.fail(0, "read the identity of the instance's processes from \"/proc\"", "is /proc mounted here?");
+}
+
+// The instance is up and known; from here on the keeper only watches.
+void settle(Context& ctx, KeeperPlan& plan) {
+  close(plan.log_out);
+  if (plan.input > 2) close(plan.input);
+  munmap(ctx.arena.base(), ctx.arena.size());
+  forget_environment();
+}
+
+}  // namespace
+
+void run_keeper(Context& ctx, KeeperPlan& plan) {
+  Keeper keeper;
+  keeper.plan = &plan;
+  if (!detach(ctx, plan) || !spawn_server(ctx, false, &keeper.server)) abandon(keeper, ctx.failure);
+  if (keeper.server) keeper.server_fd = sys::pidfd_open(keeper.server, 0);
+  int report, go;
+  make_init(ctx, keeper, &report, &go);
+  if (needs_map_helpers(ctx.plan.namespaces)) {
+    if (!map_ids_by_helpers(ctx, ctx.plan.namespaces.id_map, keeper.init)) abandon(keeper, ctx.failure);
+    (void)!write(go, "g", 1);  // an init that is dead is noticed below
+  }
+  close(go);
+  await_program(ctx, keeper, report);
+  if (!describe(ctx, keeper)) abandon(keeper, ctx.failure);
   if (int error = write_record(keeper)) {
     ctx.fail(error, "write the instance record",
              error == ENOSPC ? "the state directory is full: see DAVIT_STATE_DIR" : "");
@@ -248,21 +276,18 @@ void run_keeper(Context& ctx, KeeperPlan& plan) {
   }
   StartMessage message{};
   message.kind = StartMessage::Ready;
-  message.pid = tail.pid;
-  message.keeper_pid = tail.keeper_pid;
-  bool had_starter = plan.status >= 0;
+  message.pid = keeper.tail.pid;
+  message.keeper_pid = keeper.tail.keeper_pid;
   send(keeper, message);
-  if (had_starter && plan.status < 0) {
+  if (plan.status < 0) {
     ctx.fail(EINTR, "the starting command was ended");
     abandon(keeper, ctx.failure);
   }
-  close(plan.log_out);
-  if (plan.input > 2) close(plan.input);
-  munmap(ctx.arena.base(), ctx.arena.size());
+  settle(ctx, plan);
+  sigset_t forwarded;
   sigemptyset(&forwarded);
   for (int signal : {SIGTERM, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2}) sigaddset(&forwarded, signal);
-  int signals = signalfd(-1, &forwarded, SFD_CLOEXEC);
-  watch(keeper, signals);
+  watch(keeper, signalfd(-1, &forwarded, SFD_CLOEXEC));
 }
 
 }  // namespace davit

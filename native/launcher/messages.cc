@@ -57,6 +57,25 @@ void say_failure(const LaunchPlan& plan, const Failure& failure) {
   say(plan.output, kFatal, text.view());
 }
 
+const char* fork_hint(int error) {
+  switch (error) {
+    case EAGAIN: return "the limit of processes is reached: see ulimit -u, and pids.max of the cgroup";
+    case EPERM:
+    case ENOSPC:
+    case EUSERS: return "user namespaces may be off or used up here: see user.max_user_namespaces";
+    default: return "";
+  }
+}
+
+bool receive_failure(int fd, Failure* failure) {
+  Failure received;
+  if (retry([&] { return read(fd, &received, sizeof received); }) != static_cast<ssize_t>(sizeof received))
+    return false;
+  received.repair();
+  *failure = received;
+  return true;
+}
+
 void send_report(const LaunchPlan& plan, const Report& report) {
   if (plan.output.report_fd <= 2) return;
   namespace f = fields::LaunchReport;

@@ -21,6 +21,10 @@ struct Report {
 };
 // Writes the report to Output.report_fd; without one does nothing.
 void send_report(const LaunchPlan& plan, const Report& report);
+// A way out when a process, or one with its namespaces, could not be made; "" when there is none.
+const char* fork_hint(int error);
+// Reads the failure that another process of this launch has written. False at end of file: there was none.
+bool receive_failure(int fd, Failure* failure);
 // The text of a failure as say_failure words it, without prefix, step and hint.
 Text<800> failure_text(const Failure& failure);
 

@@ -52,6 +52,10 @@ struct InitEvent {
 // foreground.cc: waits for `child`, forwarding signals sent to this process; ends as the child's status says.
 // Signals that the terminal sends to the whole group are not forwarded twice.
 int wait_and_forward(pid_t child, int pidfd, int events, const sigset_t& old_mask);
+// Waits until the child has executed its program (false) or written why it could not (true). Nothing is there yet that
+// a signal could be forwarded to: until then it ends this process, and with it the child, as `mask` and the actions
+// say. A step may wait for ever, on a dead network file system.
+bool await_failure(int report, const sigset_t& mask, Failure* failure);
 // Blocks the signals that wait_and_forward forwards, before the child is made.
 void block_forwarded_signals(sigset_t* old_mask);
 // code, or 128 + signal

@@ -2,11 +2,13 @@
 // hold the mounts that it serves) and has no privileges.
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
 #include "davit_fields.h"
 #include "launcher/roles.h"
+#include "sys/descriptors.h"
 #include "sys/fd_passing.h"
 #include "sys/syscalls.h"
 
@@ -19,9 +21,12 @@ const MountFuse* find_mount(const LaunchPlan& plan) {
   return nullptr;
 }
 
-// Descriptors 3 (image) and 4 (channel) as the plan's server_argv expects; everything else closed.
-[[noreturn]] void become_server(const MountFuse& mount, int channel_socket) {
+// Descriptors 3 (image) and 4 (channel) as the plan's server_argv expects; everything else closed, at once: opening the
+// image may take for ever, and neither a lock nor a pipe of the launch must live as long as that.
+[[noreturn]] void become_server(const MountFuse& mount, int channel_socket, bool detached) {
   setsid();
+  close_all_but({channel_socket});
+  if (!detached) prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
   int null = open("/dev/null", O_RDWR | O_CLOEXEC);
   int image = open(mount.image, O_RDONLY | O_CLOEXEC | O_NOCTTY);
   int channel = receive_fd(channel_socket);
@@ -65,13 +70,13 @@ bool spawn_server(Context& ctx, bool detached, pid_t* pid) {
   if (child == 0) {
     close(pair[0]);
     if (detached && fork() != 0) _exit(0);
-    become_server(terminated, pair[1]);
+    become_server(terminated, pair[1], detached);
   }
   int error = errno;
   close(pair[1]);
   if (child < 0) {
     close(pair[0]);
-    return ctx.fail(error, "fork the FUSE server");
+    return ctx.fail(error, "fork the FUSE server", fork_hint(error));
   }
   if (detached) retry([&] { return waitpid(child, nullptr, 0); });
   *pid = detached ? 0 : child;

@@ -74,14 +74,26 @@ bool claim(Starter& s) {
   return ctx.fail(error, message.view(), error == ENOSPC ? "the state directory is full: see DAVIT_STATE_DIR" : "");
 }
 
+// Opens a file for writing, never through a link; a FIFO or a device of that name is refused and does not make us wait.
+int open_regular(const char* path, int flags, Fd* fd) {
+  flags |= O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY;
+  fd->reset(retry([&] { return open(path, flags | O_NONBLOCK, 0644); }));
+  if (!fd->valid()) return errno;
+  struct stat st;
+  if (fstat(fd->get(), &st) != 0) return errno;
+  if (!S_ISREG(st.st_mode)) return EINVAL;
+  // The payload inherits a log: it must not find it non-blocking.
+  return fcntl(fd->get(), F_SETFL, flags & O_APPEND) == 0 ? 0 : errno;
+}
+
 bool open_log(Starter& s, const char* suffix, Text<PATH_MAX>* path, Fd* fd) {
   const Instance& instance = s.ctx.plan.instance;
   path->add(instance.log_dir).add("/").add(instance.name).add(suffix);
-  fd->reset(open(path->c_str(), O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0644));
-  if (fd->valid()) return true;
+  int error = path->full() ? ENAMETOOLONG : open_regular(path->c_str(), O_APPEND, fd);
+  if (!error) return true;
   Text<600> message;
   message.add("open the log \"").add(path->view()).add("\"");
-  return s.ctx.fail(errno, message.view(), "correct it, or choose another directory by --log-dir");
+  return s.ctx.fail(error, message.view(), "correct it, or choose another directory by --log-dir");
 }
 
 bool open_logs(Starter& s) {
@@ -102,10 +114,11 @@ int payload_input() {
 void write_pid_file(const LaunchPlan& plan, uint32_t pid) {
   const char* path = plan.instance.pid_file;
   if (!*path) return;
-  Fd fd(open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0644));
+  Fd fd;
   Text<24> text;
   text.add_number(pid).add("\n");
-  int error = fd.valid() ? write_all(fd.get(), text.view()) : errno;
+  int error = open_regular(path, O_TRUNC, &fd);
+  if (!error) error = write_all(fd.get(), text.view());
   if (!error) return;
   Text<PATH_MAX + 200> message;
   message.add("Failed to write pid file: could not create pid file: open ").add(path).add(": ");
@@ -114,20 +127,32 @@ void write_pid_file(const LaunchPlan& plan, uint32_t pid) {
   say(plan.output, kWarning, message.view());
 }
 
-bool read_message(int status, StartMessage* message, int timeout_ms) {
+enum class Heard { Message, End, Nothing };
+
+// What the keeper says within the time (-1: without limit); End: it is dead.
+Heard read_message(int status, StartMessage* message, int timeout_ms) {
   struct pollfd wait = {status, POLLIN, 0};
-  if (retry([&] { return poll(&wait, 1, timeout_ms); }) <= 0) return false;
-  return retry([&] { return read(status, message, sizeof *message); }) == static_cast<ssize_t>(sizeof *message);
+  if (retry([&] { return poll(&wait, 1, timeout_ms); }) <= 0) return Heard::Nothing;
+  if (retry([&] { return read(status, message, sizeof *message); }) != static_cast<ssize_t>(sizeof *message))
+    return Heard::End;
+  message->failure.repair();
+  return Heard::Message;
 }
 
 // The instance is up. Has its startscript failed already? Then that is said, and with --wait it is the exit status.
 int finish(Starter& s, const StartMessage& ready, int status) {
   const LaunchPlan& plan = s.ctx.plan;
   write_pid_file(plan, ready.pid);
+  // At most 24 days fit into poll(2); NaN is no time at all.
   double wait = plan.instance.wait_seconds;
+  int timeout_ms = wait > 0 ? wait < 2e6 ? static_cast<int>(wait * 1000) : INT_MAX : 0;
   StartMessage ended{};
-  bool early = read_message(status, &ended, wait > 0 ? static_cast<int>(wait * 1000) : 0) &&
-               ended.kind == StartMessage::Exited && ended.exit_status != 0;
+  Heard heard = read_message(status, &ended, timeout_ms);
+  if (heard == Heard::End) {
+    s.ctx.fail(0, "the instance ended right after its start", "see its log: davit instance logs, or the log directory");
+    return s.fail_now();
+  }
+  bool early = heard == Heard::Message && ended.kind == StartMessage::Exited && ended.exit_status != 0;
   Text<kTailBytes> errors = s.new_errors();
   if (plan.output.report_fd > 2) {
     Report report;
@@ -182,14 +207,16 @@ int start_instance(Context& ctx) {
     run_keeper(ctx, plan);
   }
   if (keeper < 0) {
-    ctx.fail(errno, "fork the keeper");
+    ctx.fail(errno, "fork the keeper", fork_hint(errno));
     remove_instance(&s.dir);
     return s.fail_now();
   }
   close(status[1]);
   s.dir.lock.reset();  // the keeper's from here on
+  // Whoever closed our stderr must not end us between the instance's start and the word about it.
+  signal(SIGPIPE, SIG_IGN);
   StartMessage message{};
-  if (!read_message(status[0], &message, -1)) {
+  if (read_message(status[0], &message, -1) != Heard::Message) {
     ctx.fail(0, "the keeper of the instance ended during the start");
     return s.fail_now();
   }
