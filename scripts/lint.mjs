@@ -40,7 +40,11 @@ function tools({ write, tidy }) {
     ['tsc', node, [require.resolve('typescript/bin/tsc'), '-p', 'tsconfig.json']],
   ];
   if (native.length > 0) {
-    list.push(['clang-format', clangFormat(), write ? ['-i', ...native] : ['--dry-run', '--Werror', ...native]]);
+    list.push([
+      'clang-format',
+      clangFormat(),
+      write ? ['-i', ...native] : ['--dry-run', '--Werror', '--ferror-limit=1', ...native],
+    ]);
   }
   if (tidy) list.push(['clang-tidy', which('clang-tidy'), ['-quiet', '-p', 'build', ...compiledSources()]]);
   return list;
@@ -54,7 +58,7 @@ function clangFormat() {
 
 /** Every C++ file of ours. */
 function nativeSources() {
-  return ['native', 'test/native', 'examples'].flatMap((directory) => {
+  return ['native', 'test', 'examples', 'bench'].flatMap((directory) => {
     const path = join(root, directory);
     const names = existsSync(path) ? readdirSync(path, { recursive: true }) : [];
     return names.filter((name) => /\.(cc|h)$/.test(name)).map((name) => join(directory, name));
