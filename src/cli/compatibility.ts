@@ -1,6 +1,7 @@
 /** The generated part of docs/compatibility.md: every flag with its state, out of the flag table. */
 import { allCommands } from './commands';
-import { allFlags, type Flag, isLaunch, LAUNCHES } from './flags';
+import { allFlags } from './flags';
+import { type Flag, isLaunch, LAUNCHES } from './flags/flag';
 
 export const BEGIN = '<!-- begin: generated from src/cli/flags.ts; a unit test compares -->';
 export const END = '<!-- end -->';

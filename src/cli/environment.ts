@@ -1,4 +1,4 @@
-/** Options from environment variables: DAVIT_X, then APPTAINER_X, then SINGULARITY_X (formats.md section 9, rule 1). */
+/** Options from environment variables: DAVIT_X, then APPTAINER_X, then SINGULARITY_X. */
 import { RuntimeError } from '../errors';
 import type { Flag, FlagSource } from './flags';
 import { convert, type FlagValue, type Options } from './parse';

@@ -1,6 +1,7 @@
 /** Usage and help texts, out of the tables in commands.ts and flags.ts. */
 import { type CommandSpec, subcommandsOf } from './commands';
-import { type Flag, type FlagType, flagsBeforeCommand, flagsOf, HELP, sortedFlags } from './flags';
+import { flagsBeforeCommand, flagsOf, sortedFlags } from './flags';
+import { type Flag, type FlagType, HELP } from './flags/flag';
 
 const PROGRAM = 'davit';
 const WIDTH = 80;

@@ -1,6 +1,7 @@
 /** davit(1), out of the tables in commands.ts and flags.ts: `davit help --man`. */
 import { allCommands, type CommandSpec } from './commands';
-import { type Flag, flagsBeforeCommand, flagsOf, isLaunch, LAUNCHES, sortedFlags } from './flags';
+import { flagsBeforeCommand, flagsOf, sortedFlags } from './flags';
+import { type Flag, isLaunch, LAUNCHES } from './flags/flag';
 import { flagNames } from './help';
 
 /** The page in the man(7) language. */

@@ -3,7 +3,7 @@ import { fstatSync, writeSync } from 'node:fs';
 
 export type Severity = 'fatal' | 'error' | 'warning' | 'info' | 'verbose' | 'debug';
 
-/** Apptainer's numbers (cli.md section 0): a message is shown while its number is not above the terminal's level. */
+/** Apptainer's numbers: a message is shown while its number is not above the terminal's level. */
 const SEVERITY_LEVEL: Record<Severity, number> = { fatal: -4, error: -3, warning: -2, info: 1, verbose: 4, debug: 5 };
 
 export const LEVEL = { silent: -3, quiet: -1, info: 1, verbose: 4, debug: 5 } as const;

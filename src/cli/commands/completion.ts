@@ -2,7 +2,8 @@
 import { RuntimeError } from '../../errors';
 import type { CommandContext } from '../command';
 import { allCommands, type CommandSpec, subcommandsOf } from '../commands';
-import { type Flag, flagsBeforeCommand, flagsOf } from '../flags';
+import { flagsBeforeCommand, flagsOf } from '../flags';
+import type { Flag } from '../flags/flag';
 
 export function run({ args, terminal }: CommandContext): number {
   const shell = args[0] as string;

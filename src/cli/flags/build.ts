@@ -1,5 +1,5 @@
-/** Flags of build (cli.md section 3). */
-import { type Flag, type FlagDetails, type FlagType, flag } from '../flags';
+/** Flags of build. */
+import { type Flag, type FlagDetails, type FlagType, flag } from './flag';
 
 const DEFINITION = 'definition files are not there yet';
 const REGISTRY = 'registries are not there yet';

@@ -1,5 +1,5 @@
-/** Flags in front of the command (cli.md, "Global flags"). */
-import { type Flag, flag } from '../flags';
+/** Flags in front of the command. */
+import { type Flag, flag } from './flag';
 
 export function globalFlags(): Flag[] {
   return [

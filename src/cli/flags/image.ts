@@ -1,5 +1,5 @@
-/** Flags of pull, push, search, delete, inspect and run-help (cli.md sections 4 and 5): not there yet. */
-import { type Flag, type FlagDetails, type FlagType, flag } from '../flags';
+/** Flags of pull, push, search, delete, inspect and run-help: not there yet. */
+import { type Flag, type FlagDetails, type FlagType, flag } from './flag';
 
 const REGISTRY = 'registries are not there yet';
 const INSPECT = 'inspect is not there yet';

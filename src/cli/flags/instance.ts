@@ -1,5 +1,5 @@
-/** Flags of instance list, stop, stats and logs (cli.md section 1). */
-import { type Flag, flag } from '../flags';
+/** Flags of instance list, stop, stats and logs. */
+import { type Flag, flag } from './flag';
 
 const LIST = ['instance list'];
 const STOP = ['instance stop'];

@@ -1,5 +1,5 @@
-/** Flags of exec, run, shell, test, instance start and instance run (cli.md section 2) that shape a container. */
-import { ACTIONS, type Flag, type FlagDetails, type FlagType, flag, LAUNCHES, STARTS } from '../flags';
+/** Flags of exec, run, shell, test, instance start and instance run that shape a container. */
+import { ACTIONS, type Flag, type FlagDetails, type FlagType, flag, LAUNCHES, STARTS } from './flag';
 
 const onAll = (type: FlagType, name: string, help: string, details: FlagDetails = {}): Flag =>
   flag(type, name, help, details, LAUNCHES);

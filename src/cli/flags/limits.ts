@@ -1,5 +1,5 @@
-/** Launch flags (cli.md section 2) for limits, networks, devices, checkpoints and registries: mostly not there yet. */
-import { ACTIONS, type Flag, type FlagDetails, type FlagType, flag, LAUNCHES, STARTS } from '../flags';
+/** Launch flags for limits, networks, devices, checkpoints and registries: mostly not there yet. */
+import { ACTIONS, type Flag, type FlagDetails, type FlagType, flag, LAUNCHES, STARTS } from './flag';
 
 const LIMITS = 'resource limits are not there yet';
 const GPU = 'GPUs are not there yet';

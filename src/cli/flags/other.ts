@@ -1,8 +1,8 @@
 /**
- * Flags of commands that are not there yet (cli.md sections 6 to 15). They are listed so that `help` and
+ * Flags of commands that are not there yet. They are listed so that `help` and
  * docs/compatibility.md are complete; the commands themselves are refused before flags matter.
  */
-import { type Flag, type FlagType, flag } from '../flags';
+import { type Flag, type FlagType, flag } from './flag';
 
 /** `command | type | -s --name | ENV | help` per line; several commands are separated by commas. */
 const ROWS = `

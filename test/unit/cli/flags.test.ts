@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { allCommands } from '../../../src/cli/commands';
-import { allFlags, camelCase, type Flag, flagsBeforeCommand, flagsOf, sortedFlags } from '../../../src/cli/flags';
+import { allFlags, flagsBeforeCommand, flagsOf, sortedFlags } from '../../../src/cli/flags';
+import { camelCase, type Flag } from '../../../src/cli/flags/flag';
 import { flagList } from '../../../src/cli/help';
 
 const commands = [...new Set(allFlags().flatMap((flag) => flag.commands))];
