@@ -26,18 +26,8 @@ function common(version) {
     define: { 'process.env.DAVIT_BUILD_VERSION': JSON.stringify(version) },
     // import() of an external package becomes require(): a vm.Script with a code cache has no module loader.
     supported: { 'dynamic-import': false },
-    plugins: [noLong],
   };
 }
-
-/** protobufjs looks for `long`; all our 64-bit fields are numbers, and looking costs a millisecond at start. */
-const noLong = {
-  name: 'no-long',
-  setup(build) {
-    build.onResolve({ filter: /^long$/ }, () => ({ path: 'long', namespace: 'no-long' }));
-    build.onLoad({ filter: /.*/, namespace: 'no-long' }, () => ({ contents: 'module.exports = null;' }));
-  },
-};
 
 /** Writes dist/. Entry points that do not exist are left out. */
 export async function bundle() {
