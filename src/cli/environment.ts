@@ -1,6 +1,7 @@
 /** Options from environment variables: DAVIT_X, then APPTAINER_X, then SINGULARITY_X. */
 import { RuntimeError } from '../errors';
-import type { Flag, FlagSource } from './flags';
+import type { FlagSource } from './flags';
+import type { Flag } from './flags/flag';
 import { convert, type FlagValue, type Options } from './parse';
 import type { Terminal } from './render';
 

@@ -1,6 +1,7 @@
 /** The command line parser: flags as the table in flags.ts describes them, up to the first positional argument. */
 import { RuntimeError } from '../errors';
-import type { Flag, FlagSource } from './flags';
+import type { FlagSource } from './flags';
+import type { Flag } from './flags/flag';
 
 export type FlagValue = boolean | string | number | string[] | Record<string, string>;
 export type Source = 'flag' | 'environment';

@@ -1,6 +1,7 @@
 /** The refusal of what is not there yet. */
 import { RuntimeError } from '../errors';
-import type { Flag, FlagSource } from './flags';
+import type { FlagSource } from './flags';
+import type { Flag } from './flags/flag';
 import type { FlagValue, Options } from './parse';
 
 /** Whether a value asks for something: `--nv=false` and `--pids-limit 0` do not. */
