@@ -1,12 +1,344 @@
-import { expect, test } from 'vitest';
-import { withWorld } from './support/world';
+/** instance start, run, list and logs: messages, columns and exit codes. */
+import { existsSync, readFileSync, symlinkSync } from 'node:fs';
+import { userInfo } from 'node:os';
+import { describe, expect, test, vi } from 'vitest';
+import { asRoot, asUser } from './support/capabilities';
+import { isAlive, withWorld } from './support/world';
 
-withWorld('instance', (world) => {
-  test('starts, is listed and stops', async () => {
-    const image = world().image();
-    await world().ok('instance', 'start', image, 'web');
-    expect(await world().list()).toMatchObject([{ instance: 'web', img: image, state: 'running' }]);
+const started = 'INFO:    instance started successfully\n';
+const noColumns = 'INSTANCE NAME    PID    IP    IMAGE\n';
+
+withWorld('instance start', (world) => {
+  test('starts the startscript and says so on stderr alone', async () => {
+    expect(await world().davit('instance', 'start', world().image(), 'web')).toEqual({
+      status: 0,
+      signal: null,
+      stdout: '',
+      stderr: started,
+    });
+  });
+
+  test('refuses a name that is in use', async () => {
+    expect(await world().davit('instance', 'start', world().image(), 'web')).toMatchObject({
+      status: 255,
+      stdout: '',
+      stderr: expect.stringMatching(/^FATAL: {3}instance web already exists\n/),
+    });
+  });
+
+  test('hands its arguments to the startscript unchanged', async () => {
+    await world().ok('instance', 'start', world().image(), 'args', 'arg1', 'arg 2', '--bind', '$HOME');
+    await vi.waitFor(async () =>
+      expect(await world().ok('instance', 'logs', 'args')).toBe('startscript: 4: arg1 arg 2 --bind $HOME\n'),
+    );
+  });
+
+  test('shows the process of the container under its PID of the host', async () => {
+    const { pid, programPid, keeperPid } = await world().listed('web');
+    for (const each of [pid, programPid, keeperPid]) expect(isAlive(each)).toBe(true);
+    expect(readFileSync(`/proc/${pid}/status`, 'utf8')).toMatch(/^NSpid:\t\d+\t1$/m);
+    expect(readFileSync(`/proc/${programPid}/cmdline`, 'utf8')).toContain('sleep');
+  });
+
+  test('writes the PID to --pid-file, over what was there', async () => {
+    const file = world().write('args.pid', 'something longer than a number\n');
+    await world().ok('instance', 'start', '--pid-file', file, world().image(), 'with-file');
+    expect(readFileSync(file, 'utf8')).toBe(`${(await world().listed('with-file')).pid}\n`);
+  });
+
+  test('only warns when the PID file cannot be written, or is a link', async () => {
+    const missing = await world().davit('instance', 'start', '--pid-file', '/nonexistent/x.pid', world().image(), 'p1');
+    expect(missing).toMatchObject({ status: 0 });
+    expect(missing.stderr).toMatch(/^WARNING: Failed to write pid file: .*\/nonexistent\/x\.pid/m);
+
+    const target = world().write('target', 'untouched\n');
+    symlinkSync(target, world().path('link.pid'));
+    const link = await world().davit(
+      'instance',
+      'start',
+      '--pid-file',
+      world().path('link.pid'),
+      world().image(),
+      'p2',
+    );
+    expect(link).toMatchObject({ status: 0, stderr: expect.stringContaining('WARNING: Failed to write pid file') });
+    expect(readFileSync(target, 'utf8')).toBe('untouched\n');
+  });
+
+  test.each([['bad/name'], ['bad name'], ['../up'], [''], ['.'], ['..']])('refuses the name "%s"', async (name) => {
+    const result = await world().davit('instance', 'start', world().image(), name);
+    expect(result).toMatchObject({ status: 255, stdout: '' });
+    expect(result.stderr).toContain(`FATAL:   while checking instance name: ${name} is not a valid instance name`);
+  });
+
+  test('takes letters, digits, dots, underscores and hyphens', async () => {
+    await world().ok('instance', 'start', world().image(), 'ok.name-1_X');
+    await world().ok('instance', 'stop', 'ok.name-1_X');
+  });
+
+  test('asks for image and name', async () => {
+    for (const args of [[], [world().image()]]) {
+      expect(await world().davit('instance', 'start', ...args)).toMatchObject({
+        status: 1,
+        stdout: expect.stringMatching(
+          /^Usage:\n {2}davit \[global options\.\.\.\] instance start \[start options\.\.\.\] <container path> <instance name> \[startscript args\.\.\.\]\n/,
+        ),
+        stderr: `Error for command "start": requires at least 2 arg(s), only received ${args.length}\n\n`,
+      });
+    }
+  });
+
+  test('does not start from another instance', async () => {
+    expect(await world().davit('instance', 'start', 'instance://web', 'q2')).toMatchObject({
+      status: 255,
+      stderr: expect.stringContaining('starting an instance from another is not allowed'),
+    });
+  });
+
+  test('takes its standard input from the caller', async () => {
+    const result = await world().davitWith(
+      { input: 'a line from the caller\n' },
+      ...['instance', 'start', world().image(), 'reader', 'run', 'cat'],
+    );
+    expect(result.status).toBe(0);
+    await vi.waitFor(async () =>
+      expect(await world().ok('instance', 'logs', 'reader')).toContain('a line from the caller\n'),
+    );
+  });
+
+  test('tells the startscript what it is', async () => {
+    await world().ok('instance', 'start', '--env', 'GIVEN=by --env', world().image(), 'env', 'env');
+    await vi.waitFor(async () => expect(await world().ok('instance', 'logs', 'env')).toContain('APPTAINER_COMMAND='));
+    const lines = (await world().ok('instance', 'logs', 'env')).split('\n');
+    expect(lines).toEqual(
+      expect.arrayContaining([
+        'APPTAINER_INSTANCE=env',
+        'SINGULARITY_INSTANCE=env',
+        'APPTAINER_COMMAND=start',
+        'GIVEN=by --env',
+        'FROM_IMAGE=set by the image',
+      ]),
+    );
+  });
+
+  test('needs no network of its own, has its own processes, and the host name of the host', async () => {
+    const own = await world().ok(
+      'exec',
+      'instance://web',
+      'sh',
+      '-c',
+      'for ns in pid net uts ipc; do readlink /proc/self/ns/$ns; done; hostname',
+    );
+    const host = await world().command('sh', [
+      '-c',
+      'for ns in pid net uts ipc; do readlink /proc/self/ns/$ns; done; hostname',
+    ]);
+    const [ownPid, ...ownRest] = own.split('\n');
+    const [hostPid, ...hostRest] = host.stdout.split('\n');
+    expect(ownPid).not.toBe(hostPid);
+    expect(ownRest).toEqual(hostRest);
+  });
+});
+
+withWorld('instance list', (world) => {
+  const names = ['alpha', 'web1', 'web2', 'web10'];
+
+  test('has headings alone when there is nothing', async () => {
+    expect(await world().davit('instance', 'list')).toEqual({ status: 0, signal: null, stdout: noColumns, stderr: '' });
+    expect(await world().ok('instance', 'list', 'nomatch*')).toBe(noColumns);
+    expect(await world().ok('instance', 'list', '--logs')).toBe('INSTANCE NAME    PID    LOGS\n');
+    expect(await world().ok('instance', 'list', '--json')).toBe('{\n\t"instances": []\n}\n');
+  });
+
+  test('is sorted by name and aligned, with the resolved path of the image', async () => {
+    symlinkSync(world().image(), world().path('work/link.sif'));
+    for (const name of [...names].reverse()) await world().ok('instance', 'start', 'link.sif', name);
+    const listed = await world().list();
+    expect(listed.map((entry) => entry.instance)).toEqual(['alpha', 'web1', 'web10', 'web2']);
+
+    const width = Math.max(...listed.map(({ pid }) => String(pid).length)) + 4;
+    const rows = listed.map(({ instance, pid }) =>
+      [instance.padEnd('INSTANCE NAME'.length + 4), String(pid).padEnd(width), ' '.repeat(6), world().image()].join(''),
+    );
+    expect(await world().ok('instance', 'list')).toBe(
+      `${['INSTANCE NAME    ' + 'PID'.padEnd(width) + 'IP    IMAGE', ...rows].join('\n')}\n`,
+    );
+  });
+
+  test.each([
+    ['web1', ['web1']],
+    ['web*', ['web1', 'web10', 'web2']],
+    ['*2', ['web2']],
+    ['web?', ['web1', 'web2']],
+    ['web[12]', ['web1', 'web2']],
+    ['[!w]*', ['alpha']],
+    ['nomatch', []],
+  ])('takes the pattern %s', async (pattern, expected) => {
+    expect((await world().list(pattern)).map((entry) => entry.instance)).toEqual(expected);
+  });
+
+  test('prints JSON with tabs, first the keys that scripts know', async () => {
+    const text = await world().ok('instance', 'list', '--json', 'web1');
+    expect(text).toMatch(/^\{\n\t"instances": \[\n\t\t\{\n\t\t\t"instance": "web1",\n\t\t\t"pid": \d+,\n\t\t\t"img": /);
+    const [entry] = JSON.parse(text).instances;
+    expect(Object.keys(entry).slice(0, 6)).toEqual(['instance', 'pid', 'img', 'ip', 'logErrPath', 'logOutPath']);
+    expect(entry).toMatchObject({
+      ip: '',
+      state: 'running',
+      exitStatus: null,
+      exitedAt: null,
+      user: userInfo().username,
+    });
+    expect(Math.abs(Date.parse(entry.startedAt) - Date.now())).toBeLessThan(60_000);
+    expect(['squashfs', 'squashfuse_ll', 'unpacked']).toContain(entry.driver);
+  });
+
+  test('prints two lines of log files for each instance, stderr first', async () => {
+    const { pid, logErrPath, logOutPath } = await world().listed('web1');
+    const lines = (await world().ok('instance', 'list', '--logs', 'web1')).split('\n');
+    expect(lines[0]).toBe(`INSTANCE NAME    ${'PID'.padEnd(String(pid).length)}    LOGS`);
+    expect(lines[1]).toBe(`web1             ${String(pid).padEnd(3)}    ${logErrPath}`);
+    expect(lines[2]).toBe(`${' '.repeat(lines[1]!.indexOf('/'))}${logOutPath}`);
+    expect(existsSync(logErrPath) && existsSync(logOutPath)).toBe(true);
+  });
+
+  test('does not take --json and --logs together', async () => {
+    expect(await world().davit('instance', 'list', '--json', '--logs')).toMatchObject({
+      status: 255,
+      stderr: 'FATAL:   more than one flags have been set\n',
+    });
+  });
+
+  test('takes one pattern at most', async () => {
+    expect(await world().davit('instance', 'list', 'web1', 'web2')).toMatchObject({
+      status: 1,
+      stdout: expect.stringContaining('instance list [list options...] [<instance name glob>]'),
+      stderr: 'Error for command "list": accepts between 0 and 1 arg(s), received 2\n\n',
+    });
+  });
+
+  test('is the same with --all and with short flags', async () => {
+    const plain = await world().ok('instance', 'list');
+    expect(await world().ok('instance', 'list', '-a')).toBe(plain);
+    expect(await world().ok('instance', 'list', '-aj')).toBe(await world().ok('instance', 'list', '--json'));
+    expect(await world().ok('instance', 'list', '-l')).toBe(await world().ok('instance', 'list', '--logs'));
+    expect(await world().okWith({ env: { APPTAINER_JSON: '1' } }, 'instance', 'list')).toContain('"instances"');
+  });
+
+  asUser(() => {
+    test('is for root alone with --user', async () => {
+      expect(await world().davit('instance', 'list', '-u', 'root')).toMatchObject({
+        status: 255,
+        stderr: expect.stringMatching(/^FATAL: {3}Only root user can list user's instances\n/),
+      });
+    });
+  });
+
+  asRoot(() => {
+    test('knows no user of that name', async () => {
+      expect(await world().davit('instance', 'list', '-u', 'no-such-user')).toMatchObject({
+        status: 255,
+        stderr: expect.stringMatching(/^FATAL: {3}.*no-such-user/),
+      });
+    });
+  });
+
+  test('keeps instances of another state directory apart', async () => {
+    const other = { env: { DAVIT_STATE_DIR: world().path('other-state') } };
+    expect(await world().okWith(other, 'instance', 'list')).toBe(noColumns);
+    await world().okWith(other, 'instance', 'start', world().image(), 'web1');
+    await world().okWith(other, 'instance', 'stop', 'web1');
+    expect((await world().list('web1')).length).toBe(1);
+  });
+});
+
+withWorld('instance run', (world) => {
+  test('executes the runscript instead', async () => {
+    expect(await world().davit('instance', 'run', world().image(), 'once', 'a', 'b c')).toMatchObject({ status: 0 });
+    await vi.waitFor(async () =>
+      expect(await world().ok('instance', 'logs', 'once')).toBe('runscript: 2: a b c\nword: <a>\nword: <b c>\n'),
+    );
+  });
+
+  test('leaves the instance up when the runscript has ended', async () => {
+    await vi.waitFor(async () =>
+      expect(await world().listed('once')).toMatchObject({ state: 'exited', exitStatus: 0, isRun: true }),
+    );
+    expect(await world().ok('exec', 'instance://once', 'echo', 'still here')).toBe('still here\n');
+  });
+});
+
+withWorld('instance logs', (world) => {
+  test('prints output, or errors with --err', async () => {
+    await world().ok('instance', 'start', world().image(), 'web', 'x');
+    await vi.waitFor(async () => {
+      expect(await world().ok('instance', 'logs', 'web')).toBe('startscript: 1: x\n');
+      expect(await world().ok('instance', 'logs', '--err', 'web')).toBe('startscript: an error line\n');
+    });
+  });
+
+  test('still has them after the stop, and appends at the next start', async () => {
     await world().ok('instance', 'stop', 'web');
-    expect(await world().list()).toEqual([]);
+    expect(await world().ok('instance', 'logs', 'web')).toBe('startscript: 1: x\n');
+    await world().ok('instance', 'start', world().image(), 'web', 'y');
+    await vi.waitFor(async () =>
+      expect(await world().ok('instance', 'logs', 'web')).toBe('startscript: 1: x\nstartscript: 1: y\n'),
+    );
+  });
+
+  test('follows with -f what is written, until the instance ends', async () => {
+    const script = 'i=0; while [ $i -lt 3 ]; do i=$((i+1)); echo tick $i; sleep 0.1; done; exec sleep 1000000';
+    await world().ok('instance', 'start', world().image(), 'ticker', 'run', 'sh', '-c', script);
+    const follower = world().spawn(['instance', 'logs', '-f', 'ticker']);
+    let seen = '';
+    follower.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      seen += text;
+    });
+    const end = new Promise((done) => follower.once('close', (status) => done(status)));
+    await vi.waitFor(() => expect(seen).toContain('tick 3\n'), { timeout: 10_000 });
+    expect(follower.exitCode).toBe(null);
+    await world().ok('instance', 'stop', 'ticker');
+    expect(await end).toBe(0);
+    expect(seen).toBe(`startscript: 4: run sh -c ${script}\ntick 1\ntick 2\ntick 3\n`);
+  });
+
+  test('knows no instance of a name without logs', async () => {
+    const result = await world().davit('instance', 'logs', 'nosuch');
+    expect(result.status).not.toBe(0);
+    expect(result.stderr).toContain('nosuch');
+  });
+
+  test('go to --log-dir', async () => {
+    const directory = world().makeDirectory('elsewhere');
+    await world().ok('instance', 'start', '--log-dir', directory, world().image(), 'placed');
+    await vi.waitFor(() => expect(readFileSync(`${directory}/placed.err`, 'utf8')).toContain('an error line'));
+    expect(await world().listed('placed')).toMatchObject({ logOutPath: `${directory}/placed.out` });
+  });
+});
+
+describe('instance', () => {
+  withWorld('usage', (world) => {
+    test.each([[['instance']], [['instance', 'nosuchsub']]])('of %j', async (args) => {
+      expect(await world().davit(...args)).toMatchObject({
+        status: 1,
+        stdout: expect.stringMatching(/^Usage:\n {2}davit \[global options\.\.\.\] instance <command>\n/),
+        stderr: 'Error for command "instance": invalid command\n\n',
+      });
+    });
+
+    test('of an unknown option', async () => {
+      expect(await world().davit('instance', 'start', '--nosuchflag', world().image(), 'q')).toMatchObject({
+        status: 1,
+        stdout: expect.stringMatching(/^Options for start command:\n/),
+        stderr: 'Error for command "start": unknown flag: --nosuchflag\n\n',
+      });
+    });
+
+    test('of stats, which needs cgroups', async () => {
+      expect(await world().davit('instance', 'stats', 'nosuch')).toMatchObject({
+        status: 1,
+        stderr: 'Error for command "stats": no instance found\n\n',
+      });
+    });
   });
 });

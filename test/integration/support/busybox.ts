@@ -1,6 +1,6 @@
 /** The root directory of the busybox image: a container that answers questions. */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { findProgram } from './capabilities';
 
@@ -26,6 +26,9 @@ case "$1" in
   fail) echo "cannot open the database" >&2; exit "\${2:-3}" ;;
   end) exit 0 ;;
   env) env ;;
+  stubborn) trap '' INT TERM ;;
+  polite) trap 'echo "startscript: got INT"; exit 0' INT; trap 'echo "startscript: got TERM"; exit 0' TERM
+    while :; do sleep 1000000 & wait $!; done ;;
   run) shift; exec "$@" ;;
 esac
 exec sleep 1000000

@@ -157,6 +157,11 @@ export class World {
     return result.stdout;
   }
 
+  /** Runs a shell script in a container of `image` and returns what it prints, without the last line end. */
+  async inside(options: readonly string[], script: string, image = this.image()): Promise<string> {
+    return (await this.ok('exec', ...options, image, 'sh', '-c', script)).replace(/\n$/, '');
+  }
+
   /** Runs any other program in this world's environment. */
   command(program: string, args: string[], options: RunOptions = {}): Promise<Outcome> {
     const child = spawn(program, args, {
