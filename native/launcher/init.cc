@@ -38,7 +38,16 @@ void die_with_parent(int parent_alive) {
   if (parent_alive >= 0 && poll(&alive, 1, 0) > 0 && (alive.revents & (POLLHUP | POLLERR))) _exit(kFatalStatus);
 }
 
+// A service does not inherit what its starter's shell ignores: SIGINT and SIGQUIT of a command behind `&` would make it
+// deaf to `stop`.
+void default_signals() {
+  struct sigaction action = {};
+  action.sa_handler = SIG_DFL;
+  for (int signal = 1; signal <= SIGRTMAX; signal++) sigaction(signal, &action, nullptr);
+}
+
 [[noreturn]] void become_program(Context& ctx, const InitPlan& init) {
+  if (init.instance) default_signals();
   if (ctx.plan.program.own_group) setpgid(0, 0);
   sigprocmask(SIG_SETMASK, &init.program_mask, nullptr);
   ProgramEnd end = run_program(ctx, environ, init.instance_name);
@@ -122,6 +131,11 @@ void forward(State& state, int signal, const siginfo_t& info) {
 }  // namespace
 
 void run_init(Context& ctx, const InitPlan& init) {
+  // Signals to -1 must never leave a PID namespace of our own.
+  if (getpid() != 1) {
+    ctx.fail(EINVAL, "be process 1: the plan has no PID namespace");
+    fail(ctx, init.report);
+  }
   die_with_parent(init.parent_alive);
   char byte;
   if (init.go >= 0 && read(init.go, &byte, 1) != 1) _exit(kFatalStatus);

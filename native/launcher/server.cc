@@ -37,6 +37,7 @@ const MountFuse* find_mount(const LaunchPlan& plan) {
   dup2(high_channel, 4);
   sys::close_range(5, ~0U, 0);
   if (chdir("/") != 0) _exit(1);
+  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);

@@ -103,7 +103,11 @@ bool bind(Context& ctx, const Bind& step) {
     }
   }
   bool directory = is_directory(tree.get());
-  if (attach(ctx, tree.get(), step.target, directory)) return true;
+  // As Apptainer does, with the rights of the caller: --bind data:$HOME/data makes $HOME/data.
+  ctx.make_on_host = step.host_user_text;
+  bool attached = attach(ctx, tree.get(), step.target, directory);
+  ctx.make_on_host = false;
+  if (attached) return true;
   if (step.optional) return true;
   int error = ctx.failure.error;
   Text<600> message;

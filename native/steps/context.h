@@ -41,6 +41,7 @@ struct Context {
   int* sources = nullptr;    // per step: a detached clone of a bind's source, or -1
   uint64_t own_devices[64];  // st_dev of the file systems that this launch made: mount points may be created there
   size_t own_device_count = 0;
+  bool make_on_host = false;  // the bind at hand was asked for: its mount point may be made in a host directory too
   int server_channel = -1;  // socket to the process that becomes the FUSE server
   unsigned stacked = 0;     // mounts attached on top of the old root
   bool pivoted = false;

@@ -117,8 +117,9 @@ int make_mount_point(Context& ctx, const char* path, bool directory) {
     size_t end = static_cast<size_t>(name - path) + strcspn(name, "/");
     memcpy(part + at, path + at, end - at);
     part[end] = 0;
-    if (!made_by_this_launch(ctx, dir.get())) return errno = ENOENT, -1;
+    if (!ctx.make_on_host && !made_by_this_launch(ctx, dir.get())) return errno = ENOENT, -1;
     errno = make_entry(dir.get(), part + (name - path), directory || end < length);
+    if (errno == EROFS) errno = ENOENT;  // the image: it has no such path, which is what has to be said
     if (errno) return -1;
     dir.reset(open_in_root(ctx, part));
     if (!dir.valid()) return -1;
