@@ -67,7 +67,9 @@ bool claim(Starter& s) {
     case Claim::Ok: return true;
     case Claim::Busy:
       message.add("instance ").add(instance.name).add(" already exists");
-      return ctx.fail(0, message.view());
+      ctx.fail(EEXIST, message.view());
+      ctx.failure.worded = true;
+      return false;
     default: break;
   }
   message.add("claim the instance name \"").add(instance.name).add("\" in \"").add(instance.state_dir).add("\"");

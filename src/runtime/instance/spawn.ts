@@ -55,9 +55,12 @@ export async function spawnPlan(
   return { ...ended, report };
 }
 
+/** errno(3): what the launcher reports for a name that is taken. */
+const EEXIST = 17;
+
 /** The launcher's failure as an error; its codes are those of the command line's messages. */
 function launchError(report: davit.LaunchReport): RuntimeError {
-  const exists = report.step === 0 && report.message.endsWith(' already exists');
+  const exists = report.step === 0 && report.errnoValue === EEXIST;
   return new RuntimeError(exists ? 'INSTANCE_EXISTS' : 'LAUNCH_STEP', report.message, {
     ...(report.step > 0 ? { step: report.step } : {}),
     ...(report.hint === '' ? {} : { hint: report.hint }),

@@ -80,7 +80,10 @@ describe('spawnPlan', () => {
   });
 
   it('knows a name that is in use', async () => {
-    const failed = report([[5, 'instance web already exists']]);
+    const failed = report([
+      [4, 17], // EEXIST
+      [5, 'instance web already exists'],
+    ]);
     await expect(spawnPlan(plan, launcher(255 << 8, failed), options)).rejects.toMatchObject({
       code: 'INSTANCE_EXISTS',
     });
