@@ -133,8 +133,11 @@ int run_child(Context& ctx) {
 }
 
 bool await_failure(int report, const sigset_t& mask, Failure* failure) {
+  // SIGCHLD stays blocked: by default it is ignored, and one that comes here would be lost to wait_and_forward.
+  sigset_t open_mask = mask;
+  sigaddset(&open_mask, SIGCHLD);
   struct pollfd wait = {report, POLLIN, 0};
-  retry([&] { return ppoll(&wait, 1, nullptr, &mask); });
+  retry([&] { return ppoll(&wait, 1, nullptr, &open_mask); });
   return receive_failure(report, failure);
 }
 
