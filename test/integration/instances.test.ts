@@ -13,6 +13,7 @@ withWorld('instance start', (world) => {
     expect(await world().davit('instance', 'start', world().image(), 'web')).toEqual({
       status: 0,
       signal: null,
+      code: 0,
       stdout: '',
       stderr: started,
     });
@@ -144,7 +145,13 @@ withWorld('instance list', (world) => {
   const names = ['alpha', 'web1', 'web2', 'web10'];
 
   test('has headings alone when there is nothing', async () => {
-    expect(await world().davit('instance', 'list')).toEqual({ status: 0, signal: null, stdout: noColumns, stderr: '' });
+    expect(await world().davit('instance', 'list')).toEqual({
+      status: 0,
+      signal: null,
+      code: 0,
+      stdout: noColumns,
+      stderr: '',
+    });
     expect(await world().ok('instance', 'list', 'nomatch*')).toBe(noColumns);
     expect(await world().ok('instance', 'list', '--logs')).toBe('INSTANCE NAME    PID    LOGS\n');
     expect(await world().ok('instance', 'list', '--json')).toBe('{\n\t"instances": []\n}\n');

@@ -10,6 +10,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
+import { constants } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { fixtureImage, type FixtureName } from './images';
@@ -25,6 +26,8 @@ export interface Outcome {
   /** Exit code, or null when a signal ended it. */
   status: number | null;
   signal: NodeJS.Signals | null;
+  /** What a shell calls $?: the exit code, or 128 + N. */
+  code: number;
   stdout: string;
   stderr: string;
 }
@@ -271,9 +274,14 @@ export async function outcome(child: ChildProcess, options: RunOptions = {}, tit
     });
     child.once('close', (status, signal) => {
       clearTimeout(timer);
-      done({ status, signal, stdout, stderr });
+      done({ status, signal, code: exitCode(status, signal), stdout, stderr });
     });
   });
+}
+
+/** What a shell calls $?. */
+export function exitCode(status: number | null, signal: NodeJS.Signals | null): number {
+  return status ?? 128 + (signal === null ? 0 : constants.signals[signal]);
 }
 
 /** Whether that process is there and not a zombie. */

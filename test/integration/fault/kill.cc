@@ -1,0 +1,150 @@
+// kill ROLE N SERVER COMMAND...: runs a command that starts an instance, and kills one of its processes on entry to its
+// Nth system call, counted from the launcher's execve (starter) or from the process's birth (keeper, init, server).
+// SERVER is 1 when the keeper's first child is a FUSE server. Prints the number of the call, or "end COUNT" when the
+// process made fewer until the start was over; exits with 0, or 3 for "end".
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <map>
+#include <set>
+#include <string>
+
+#include "tool.h"
+
+namespace {
+
+enum class Role { Nobody, Command, Starter, Keeper, Server, Init };
+
+struct Trace {
+  std::string target;
+  long wanted = 0;
+  bool has_server = false;
+  pid_t command = 0;
+  std::map<pid_t, Role> roles;
+  std::set<pid_t> waiting;  // stopped for the first time, before the event that tells whose child it is
+  long count = 0;
+  int keeper_children = 0;
+  bool killed = false;
+};
+
+const char* name_of(Role role) {
+  switch (role) {
+    case Role::Starter: return "starter";
+    case Role::Keeper: return "keeper";
+    case Role::Server: return "server";
+    case Role::Init: return "init";
+    default: return "command";
+  }
+}
+
+bool is_launcher(pid_t pid) {
+  std::string path = "/proc/" + std::to_string(pid) + "/cmdline";
+  FILE* file = fopen(path.c_str(), "r");
+  char text[256] = {};
+  size_t n = file ? fread(text, 1, sizeof text - 1, file) : 0;
+  if (file) fclose(file);
+  size_t first = strlen(text) + 1;
+  return first < n && !strcmp(text + first, "--plan");
+}
+
+void go_on(Trace& trace, pid_t pid, int signal) {
+  Role role = trace.roles[pid];
+  if (role == Role::Nobody) {
+    ptrace(PTRACE_DETACH, pid, nullptr, nullptr);
+    return;
+  }
+  bool counted = role != Role::Command && trace.target == name_of(role);
+  ptrace(counted ? PTRACE_SYSCALL : PTRACE_CONT, pid, nullptr, reinterpret_cast<void*>(static_cast<intptr_t>(signal)));
+}
+
+// A child of a traced process: which role it plays follows from its parent's.
+void born(Trace& trace, pid_t parent, pid_t child) {
+  Role role = Role::Nobody;
+  if (trace.roles[parent] == Role::Starter) role = Role::Keeper;
+  if (trace.roles[parent] == Role::Keeper) {
+    int index = trace.keeper_children++ + (trace.has_server ? 0 : 1);
+    if (index <= 1) role = index == 0 ? Role::Server : Role::Init;
+  }
+  trace.roles[child] = role;
+  if (trace.waiting.erase(child)) go_on(trace, child, 0);
+}
+
+void on_event(Trace& trace, pid_t pid, int event) {
+  unsigned long value = 0;
+  ptrace(PTRACE_GETEVENTMSG, pid, nullptr, &value);
+  if (event == PTRACE_EVENT_EXEC && trace.roles[pid] == Role::Command && is_launcher(pid)) {
+    trace.roles[pid] = Role::Starter;
+    ptrace(PTRACE_SETOPTIONS, pid, nullptr,
+           reinterpret_cast<void*>(PTRACE_O_TRACEEXEC | PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK |
+                                   PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE));
+  } else if (event == PTRACE_EVENT_FORK || event == PTRACE_EVENT_VFORK || event == PTRACE_EVENT_CLONE) {
+    born(trace, pid, static_cast<pid_t>(value));
+  }
+  go_on(trace, pid, 0);
+}
+
+void on_system_call(Trace& trace, pid_t pid) {
+  struct __ptrace_syscall_info info = {};
+  ptrace(__ptrace_request(PTRACE_GET_SYSCALL_INFO), pid, reinterpret_cast<void*>(sizeof info), &info);
+  if (info.op == PTRACE_SYSCALL_INFO_ENTRY && ++trace.count == trace.wanted) {
+    printf("%lld\n", static_cast<long long>(info.entry.nr));
+    kill(pid, SIGKILL);
+    trace.killed = true;
+    trace.target.clear();  // nobody else is counted
+    return;
+  }
+  go_on(trace, pid, 0);
+}
+
+// Until the command has ended; whoever is still traced then goes on when this process ends.
+void follow(Trace& trace) {
+  for (;;) {
+    int status;
+    pid_t pid = waitpid(-1, &status, __WALL);
+    if (pid < 0) return;
+    if (!WIFSTOPPED(status)) {
+      if (pid == trace.command) return;
+      continue;
+    }
+    int signal = WSTOPSIG(status), event = status >> 16;
+    if (event)
+      on_event(trace, pid, event);
+    else if (signal == (SIGTRAP | 0x80))
+      on_system_call(trace, pid);
+    else if (signal == SIGSTOP && !trace.roles.count(pid))
+      trace.waiting.insert(pid);
+    else
+      go_on(trace, pid, signal == SIGTRAP || signal == SIGSTOP ? 0 : signal);
+  }
+}
+
+}  // namespace
+
+int kill_at(int argc, char** argv) {
+  if (argc < 4) return 2;
+  Trace trace;
+  trace.target = argv[0];
+  trace.wanted = atol(argv[1]);
+  trace.has_server = !strcmp(argv[2], "1");
+  trace.command = fork();
+  if (trace.command == 0) {
+    ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
+    raise(SIGSTOP);
+    execvp(argv[3], argv + 3);
+    _exit(127);
+  }
+  int status;
+  waitpid(trace.command, &status, 0);
+  trace.roles[trace.command] = Role::Command;
+  ptrace(PTRACE_SETOPTIONS, trace.command, nullptr, reinterpret_cast<void*>(PTRACE_O_TRACEEXEC));
+  ptrace(PTRACE_CONT, trace.command, nullptr, nullptr);
+  follow(trace);
+  if (trace.killed) return 0;
+  printf("end %ld\n", trace.count);
+  return 3;
+}
