@@ -24,12 +24,15 @@ export interface StopWorld {
   bootId(): string;
   /** Whether a process has children; true when that cannot be known. */
   hasChildren(pid: number): boolean;
+  /** Whether a process is stopped, as by SIGSTOP or a suspended batch job. */
+  isStopped(pid: number): boolean;
   /** Owner of a process, or `undefined` when there is none. */
   ownerOf(pid: number): number | undefined;
   nowMs(): number;
 }
 
 const SIGKILL = 9;
+const SIGCONT = 18;
 /** Between two looks at whether anything is left inside. An end is noticed at once, without polling. */
 const CHILDREN_POLL_MS = 20;
 /** SIGKILL needs no time; this is for a machine that is out of breath. */
@@ -65,6 +68,7 @@ class Stop {
     for (const record of running) {
       this.options.onEvent?.('stopping', record);
       this.signal(init(record), this.options.signal);
+      this.wake(record);
     }
     const stubborn = await this.untilDeadline(running);
     for (const record of stubborn) {
@@ -107,6 +111,12 @@ class Stop {
     return indexes.map((index) => records[index] as InstanceRecord);
   }
 
+  /** A stopped init handles no signal, and a stopped keeper does not notice the end of its init. */
+  private wake(record: InstanceRecord): void {
+    for (const target of [init(record), keeper(record)])
+      if (this.world.isStopped(target.pid)) this.signal(target, SIGCONT);
+  }
+
   /** A record of another user may name any process: only those that are that user's are touched. */
   private signal(target: ProcessIdentity, signal: number): void {
     const { foreignUid } = this.options;
@@ -131,6 +141,14 @@ const machine: StopWorld = {
       return readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').trim() !== '';
     } catch {
       return true;
+    }
+  },
+  isStopped: (pid) => {
+    try {
+      // proc(5): the command name is in parentheses and may itself hold any character.
+      return /\) [Tt] [^)]*$/.test(readFileSync(`/proc/${pid}/stat`, 'latin1'));
+    } catch {
+      return false;
     }
   },
   ownerOf: (pid) => statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid,

@@ -45,6 +45,8 @@ class FakeMachine {
     this.childless.add(record.pid);
   }
 
+  readonly stopped = new Set<number>();
+
   readonly addon = {
     signalProcess: ({ pid, startTime }: { pid: number; startTime: string }, signal: number): boolean => {
       this.log.push(`${signal} ${pid}@${startTime}`);
@@ -69,6 +71,7 @@ class FakeMachine {
   readonly world: StopWorld = {
     bootId: () => 'boot-1',
     hasChildren: (pid) => !this.childless.has(pid),
+    isStopped: (pid) => this.stopped.has(pid),
     ownerOf: (pid) => this.records.find((record) => record.pid === pid || record.keeperPid === pid)?.uid,
     nowMs: () => this.now,
   };
@@ -154,6 +157,14 @@ describe('stopInstances', () => {
     const forged = machine.add('forged', 10, { uid: 0 });
     await expect(machine.stop([theirs, forged], { foreignUid: 2000, timeoutMs: 50 })).rejects.toThrow('forged');
     expect(machine.log).toEqual([`${SIGINT} 100@1000`]);
+  });
+
+  it('wakes what is suspended', async () => {
+    const machine = new FakeMachine();
+    const web = machine.add('web', 10);
+    machine.stopped.add(web.pid).add(web.keeperPid);
+    await machine.stop([web]);
+    expect(machine.log).toEqual([`${SIGINT} 100@1000`, '18 100@1000', '18 200@2000']);
   });
 
   it('passes the signal asked for on', async () => {
