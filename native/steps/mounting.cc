@@ -89,6 +89,18 @@ bool made_by_this_launch(const Context& ctx, int dir) {
   return false;
 }
 
+// Whether the first `length` bytes of a path lead where they say. A directory of the host is changed only there: by a
+// link the image would choose which one.
+bool has_no_links(const Context& ctx, const char* path, size_t length) {
+  std::string_view rest(path, length);
+  while (!rest.empty() && rest.front() == '/') rest.remove_prefix(1);
+  Text<PATH_MAX> part;
+  part.add(rest);
+  uint64_t resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS;
+  Fd fd(sys::openat2(ctx.root.get(), part.size() ? part.c_str() : ".", O_PATH | O_CLOEXEC, resolve));
+  return fd.valid();
+}
+
 // Makes one entry of `dir`. 0 or an errno; what is there already is left alone.
 int make_entry(int dir, const char* name, bool directory) {
   if (directory) return mkdirat(dir, name, 0755) == 0 || errno == EEXIST ? 0 : errno;
@@ -117,7 +129,8 @@ int make_mount_point(Context& ctx, const char* path, bool directory) {
     size_t end = static_cast<size_t>(name - path) + strcspn(name, "/");
     memcpy(part + at, path + at, end - at);
     part[end] = 0;
-    if (!ctx.make_on_host && !made_by_this_launch(ctx, dir.get())) return errno = ENOENT, -1;
+    if (!made_by_this_launch(ctx, dir.get()) && !(ctx.make_on_host && has_no_links(ctx, path, at)))
+      return errno = ENOENT, -1;
     errno = make_entry(dir.get(), part + (name - path), directory || end < length);
     if (errno == EROFS) errno = ENOENT;  // the image: it has no such path, which is what has to be said
     if (errno) return -1;
