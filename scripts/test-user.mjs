@@ -58,7 +58,7 @@ export function asUser(user, command, args, { env = {}, ...options } = {}) {
 
 function projectParts() {
   const top = readdirSync(root).filter((name) => !['.git', 'build'].includes(name));
-  return [...top, 'build/Release', 'build/generated'].filter((name) => existsSync(join(root, name)));
+  return [...top, 'build/Release', 'build/generated', 'build/fixtures'].filter((name) => existsSync(join(root, name)));
 }
 
 function lookUp(name) {

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fixturesDirectory } from './images';
-import { davitPath } from './world';
+import { davitPath, projectRoot } from './world';
 
 /** Listens on 127.0.0.1 at the port that is its argument, as a daemon; the default site of the package is changed. */
 const STARTSCRIPT = `#!/bin/sh
@@ -13,6 +13,9 @@ exec nginx
 
 /** Path of the image; a minute of work when it is not there yet. Only root can make it: mmdebstrap extracts as root. */
 export function nginxImage(): string {
+  // A plain user uses what root's tests have made.
+  const shared = join(projectRoot, 'build/fixtures/nginx.sif');
+  if (existsSync(shared)) return shared;
   const path = join(fixturesDirectory(), 'nginx.sif');
   if (existsSync(path)) return path;
   const work = `${path}.${process.pid}`;
@@ -33,11 +36,6 @@ export function nginxImage(): string {
     rmSync(rootfs, { recursive: true, force: true });
     rmSync(work, { force: true });
   }
-}
-
-/** Whether a plain user finds the image that root's tests have made. */
-export function hasNginxImage(): boolean {
-  return existsSync(join(fixturesDirectory(), 'nginx.sif'));
 }
 
 /** The deb822 files that apt has, or its sources.list. */
