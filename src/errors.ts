@@ -7,6 +7,7 @@ export type ErrorCode =
   | 'IMAGE_ARCH'
   | 'IMAGE_UNSUPPORTED'
   | 'IMAGE_BUILD'
+  | 'DEFINITION' // a definition file is wrong; `path` is FILE:LINE
   | 'INSTANCE_NAME'
   | 'INSTANCE_EXISTS'
   | 'INSTANCE_MISSING'
@@ -14,6 +15,10 @@ export type ErrorCode =
   | 'OPTION' // an option's value is wrong: exit 255
   | 'CONFIG'
   | 'BIND'
+  | 'NETWORK' // a server could not be reached, or the connection broke
+  | 'REGISTRY' // a registry, library or web server refused, or answered nonsense
+  | 'INTEGRITY' // what was received is not what was announced
+  | 'CACHE' // the image cache cannot be used as asked
   | 'NAMESPACE'
   | 'LAUNCH_STEP'
   | 'NATIVE'

@@ -1,0 +1,99 @@
+/** Whom TLS connections trust: the system's authorities, what Node was told, and what a site or its registry names. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls';
+import { errnoOf, RuntimeError } from '../../../errors';
+import type { Environment } from './proxy';
+
+/** Where distributions keep the bundle of all authorities: Debian, Fedora, openSUSE, Alpine. */
+const SYSTEM_BUNDLES = [
+  '/etc/ssl/certs/ca-certificates.crt',
+  '/etc/pki/tls/certs/ca-bundle.crt',
+  '/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem',
+  '/etc/ssl/ca-bundle.pem',
+  '/etc/ssl/cert.pem',
+];
+
+/** Directories with one subdirectory a registry, as Docker and Podman read them (containers-certs.d(5)). */
+const REGISTRY_DIRECTORIES = ['/etc/containers/certs.d', '/etc/docker/certs.d'];
+
+export interface TrustOptions {
+  env: Environment;
+  /** `registry ca file` of the configuration: trusted in addition. */
+  caFile?: string;
+  /** For tests. */
+  registryDirectories?: readonly string[];
+}
+
+/**
+ * The TLS context for a host; making one parses all certificates, so it is made once a host.
+ * @param host with its port where one was named
+ * @throws RuntimeError CONFIG for a file that was asked for and cannot be used
+ */
+export function secureContextFor(host: string, options: TrustOptions): SecureContext {
+  const { env, caFile, registryDirectories = REGISTRY_DIRECTORIES } = options;
+  const own = registryFiles(host, registryDirectories);
+  const system = env.SSL_CERT_FILE ? required(env.SSL_CERT_FILE) : firstReadable(SYSTEM_BUNDLES);
+  const ca = [system ?? [...rootCertificates], optional(env.NODE_EXTRA_CA_CERTS), caFile && required(caFile), own.ca];
+  try {
+    return createSecureContext({
+      ca: ca.flat().filter((text): text is string => typeof text === 'string' && text !== ''),
+      ...(own.cert.length > 0 && own.key.length > 0 ? { cert: own.cert, key: own.key } : undefined),
+    });
+  } catch (cause) {
+    throw new RuntimeError('CONFIG', `read certificates for ${host}: ${(cause as Error).message}`, {
+      path: caFile,
+      cause,
+      hint: 'the files must hold certificates as PEM text',
+    });
+  }
+}
+
+/** Authorities and client certificates of one registry. */
+function registryFiles(host: string, directories: readonly string[]): { ca: string[]; cert: string[]; key: string[] } {
+  const files = { ca: [] as string[], cert: [] as string[], key: [] as string[] };
+  for (const directory of directories) {
+    for (const name of list(join(directory, host))) {
+      const kind = name.endsWith('.crt') ? 'ca' : name.endsWith('.cert') ? 'cert' : name.endsWith('.key') ? 'key' : '';
+      const text = kind === '' ? undefined : optional(join(directory, host, name));
+      if (kind !== '' && text !== undefined) files[kind].push(text);
+    }
+  }
+  return files;
+}
+
+function list(directory: string): string[] {
+  try {
+    return readdirSync(directory).sort();
+  } catch {
+    return [];
+  }
+}
+
+function firstReadable(paths: readonly string[]): string | undefined {
+  for (const path of paths) {
+    const text = optional(path);
+    if (text !== undefined) return text;
+  }
+  return undefined;
+}
+
+function optional(path: string | undefined): string | undefined {
+  try {
+    return path === undefined ? undefined : readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+function required(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (cause) {
+    throw new RuntimeError('CONFIG', `read the certificates "${path}": ${errnoOf(cause) ?? String(cause)}`, {
+      path,
+      errno: errnoOf(cause),
+      cause,
+    });
+  }
+}
