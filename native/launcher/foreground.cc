@@ -5,10 +5,12 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
 
 #include "executor/executor.h"
 #include "launcher/roles.h"
+#include "sys/fd.h"
 #include "sys/syscalls.h"
 
 namespace davit {
@@ -64,6 +66,14 @@ bool finish_map_helper(Context& ctx, MapHelper* helper) {
   close(helper->done);
   if (failed) return false;
   return (told && status == 0) || ctx.fail(EPERM, "map the ids");
+}
+
+// Whether this process would end by it, were it not blocked.
+bool ends_process(int signal) {
+  struct sigaction action;
+  if (sigaction(signal, nullptr, &action) != 0 || action.sa_handler != SIG_DFL) return false;
+  return signal != SIGCHLD && signal != SIGCONT && signal != SIGURG && signal != SIGWINCH && signal != SIGSTOP &&
+         signal != SIGTSTP && signal != SIGTTIN && signal != SIGTTOU;
 }
 
 }  // namespace
@@ -133,12 +143,21 @@ int run_child(Context& ctx) {
 }
 
 bool await_failure(int report, const sigset_t& mask, Failure* failure) {
-  // SIGCHLD stays blocked: by default it is ignored, and one that comes here would be lost to wait_and_forward.
-  sigset_t open_mask = mask;
-  sigaddset(&open_mask, SIGCHLD);
-  struct pollfd wait = {report, POLLIN, 0};
-  retry([&] { return ppoll(&wait, 1, nullptr, &open_mask); });
-  return receive_failure(report, failure);
+  // All stay blocked and only looked at: unblocked, one could end this process while the program runs already, and
+  // SIGCHLD, ignored by default, would be lost to wait_and_forward.
+  sigset_t watched;
+  sigfillset(&watched);
+  for (int signal = 1; signal < NSIG; signal++)
+    if (sigismember(&mask, signal) == 1 || !ends_process(signal)) sigdelset(&watched, signal);
+  Fd signals(signalfd(-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK));
+  struct pollfd waits[] = {{report, POLLIN, 0}, {signals.get(), POLLIN, 0}};
+  for (;;) {
+    retry([&] { return poll(waits, 2, -1); });
+    if (waits[0].revents) return receive_failure(report, failure);
+    struct signalfd_siginfo info;
+    if (read(signals.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info))
+      end_like(static_cast<int>(info.ssi_signo));
+  }
 }
 
 void block_forwarded_signals(sigset_t* old_mask) {
