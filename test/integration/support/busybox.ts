@@ -4,7 +4,12 @@ import { chmodSync, copyFileSync, mkdirSync, symlinkSync, writeFileSync } from '
 import { dirname, join } from 'node:path';
 import { findProgram } from './capabilities';
 
-const directories = 'bin dev etc home lib mnt opt proc root run sbin srv sys tmp usr/bin usr/sbin var/tmp'.split(' ');
+const app = 'scif/apps/hello';
+
+const directories = [
+  ...'bin dev etc home lib mnt opt proc root run sbin srv sys tmp usr/bin usr/sbin var/tmp'.split(' '),
+  `${app}/lib`,
+];
 
 const files: Record<string, string> = {
   'etc/passwd': 'root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/bin/false\n',
@@ -47,8 +52,6 @@ const scripts: Record<string, string> = {
   '.singularity.d/env/90-environment.sh':
     '#!/bin/sh\n\nexport FROM_IMAGE="set by the image"\nexport LISTEN_PORT=9000\nexport EMPTY_IN_IMAGE=\n',
 };
-
-const app = 'scif/apps/hello';
 
 const appScripts: Record<string, string> = {
   [`${app}/scif/runscript`]: '#!/bin/sh\n\necho "app run: $SCIF_APPNAME $#: $*"\n',
