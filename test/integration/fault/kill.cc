@@ -102,24 +102,28 @@ void on_system_call(Trace& trace, pid_t pid) {
 }
 
 // Until the command has ended; whoever is still traced then goes on when this process ends.
-void follow(Trace& trace) {
+int follow(Trace& trace) {
   for (;;) {
     int status;
     pid_t pid = waitpid(-1, &status, __WALL);
-    if (pid < 0) return;
+    if (pid < 0) return 0;
     if (!WIFSTOPPED(status)) {
-      if (pid == trace.command) return;
+      if (pid == trace.command) return status;
       continue;
     }
     int signal = WSTOPSIG(status), event = status >> 16;
-    if (event)
+    // ptrace(2), PTRACE_SEIZE: a new child stops with this event, and not by a SIGSTOP that would outlive this process.
+    bool first = event == PTRACE_EVENT_STOP && !trace.roles.count(pid);
+    if (first)
+      trace.waiting.insert(pid);
+    else if (event == PTRACE_EVENT_STOP)
+      go_on(trace, pid, 0);
+    else if (event)
       on_event(trace, pid, event);
     else if (signal == (SIGTRAP | 0x80))
       on_system_call(trace, pid);
-    else if (signal == SIGSTOP && !trace.roles.count(pid))
-      trace.waiting.insert(pid);
     else
-      go_on(trace, pid, signal == SIGTRAP || signal == SIGSTOP ? 0 : signal);
+      go_on(trace, pid, signal == SIGTRAP ? 0 : signal);
   }
 }
 
@@ -131,20 +135,22 @@ int kill_at(int argc, char** argv) {
   trace.target = argv[0];
   trace.wanted = atol(argv[1]);
   trace.has_server = !strcmp(argv[2], "1");
+  int go[2];
+  if (pipe(go) != 0) return 2;
   trace.command = fork();
   if (trace.command == 0) {
-    ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
-    raise(SIGSTOP);
+    char byte;
+    close(go[1]);
+    if (read(go[0], &byte, 1) != 1) _exit(127);
+    close(go[0]);
     execvp(argv[3], argv + 3);
     _exit(127);
   }
-  int status;
-  waitpid(trace.command, &status, 0);
   trace.roles[trace.command] = Role::Command;
-  ptrace(PTRACE_SETOPTIONS, trace.command, nullptr, reinterpret_cast<void*>(PTRACE_O_TRACEEXEC));
-  ptrace(PTRACE_CONT, trace.command, nullptr, nullptr);
-  follow(trace);
-  if (trace.killed) return 0;
-  printf("end %ld\n", trace.count);
-  return 3;
+  if (ptrace(PTRACE_SEIZE, trace.command, nullptr, reinterpret_cast<void*>(PTRACE_O_TRACEEXEC)) != 0) return 2;
+  if (write(go[1], "g", 1) != 1) return 2;
+  int status = follow(trace);
+  if (!trace.killed) printf("end %ld\n", trace.count);
+  printf("status %d\n", WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
+  return trace.killed ? 0 : 3;
 }
