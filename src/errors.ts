@@ -8,6 +8,7 @@ export type ErrorCode =
   | 'IMAGE_UNSUPPORTED'
   | 'IMAGE_BUILD'
   | 'DEFINITION' // a definition file is wrong; `path` is FILE:LINE
+  | 'DEFINITION' // a definition file is wrong; `path` is FILE:LINE
   | 'INSTANCE_NAME'
   | 'INSTANCE_EXISTS'
   | 'INSTANCE_MISSING'
