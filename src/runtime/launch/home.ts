@@ -56,9 +56,13 @@ export function addHome(ctx: MountContext): void {
     return;
   }
   if (ctx.writable && !stageMissingHome(ctx, target)) return;
-  if (contained && !home.explicit) {
-    if (options.workdir === undefined) steps.push({ sessionDirectory: { target, mode: 0o755 } });
-    else addBind(ctx, workdirBind(ctx, options.workdir, 'home', target, 0o700));
+  if (contained && !home.explicit && options.workdir !== undefined) {
+    addBind(ctx, workdirBind(ctx, options.workdir, 'home', target, 0o700));
+    return;
+  }
+  // A home that was asked for is not replaced by an empty one.
+  if (contained && !home.custom) {
+    steps.push({ sessionDirectory: { target, mode: 0o755 } });
     return;
   }
   const source = home.source ?? caller.user.home;

@@ -15,8 +15,11 @@ export function addMounts(ctx: MountContext, binds: BindSpec[]): void {
   addConfiguredBinds(ctx);
   addProc(ctx);
   addSys(ctx);
-  addHome(ctx);
+  // A home below /tmp would be hidden by what is mounted there.
+  const homeBelowTmp = ['/tmp/', '/var/tmp/'].some((directory) => ctx.home.target.startsWith(directory));
+  if (!homeBelowTmp) addHome(ctx);
   addTmp(ctx);
+  if (homeBelowTmp) addHome(ctx);
   addScratch(ctx);
   addResolvConf(ctx);
   addAccounts(ctx);

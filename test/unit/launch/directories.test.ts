@@ -44,7 +44,7 @@ describe('directories', () => {
       expect(bind).toMatchObject({ source: dir, target: '/root' });
     });
 
-    it('--home SRC:DEST binds, also when contained; --home SRC is an empty directory then', () => {
+    it('--home binds, also when contained', () => {
       const bind = {
         recursive: true,
         source: `${dir}/wd`,
@@ -57,9 +57,9 @@ describe('directories', () => {
       expect(
         stepsOf(plan({ home: 'wd:/home/q', contain: true }, { cwd: dir, physicalCwd: dir }), 'bind'),
       ).toContainEqual(bind);
-      expect(stepsOf(plan({ home: `${dir}/wd`, contain: true }), 'sessionDirectory')).toContainEqual({
+      expect(stepsOf(plan({ home: `${dir}/wd`, contain: true }), 'bind')).toContainEqual({
+        ...bind,
         target: `${dir}/wd`,
-        mode: 0o755,
       });
       expect(plan({ home: `${dir}/wd:/home/q` }).plan.program?.environment?.set).toContainEqual({
         name: 'HOME',
@@ -100,16 +100,17 @@ describe('directories', () => {
     });
 
     it('are empty when contained, and below --workdir when given', () => {
-      expect(stepsOf(plan({ contain: true }), 'sessionDirectory').slice(-2)).toEqual([
+      expect(stepsOf(plan({ contain: true }), 'sessionDirectory').slice(-3)).toEqual([
         { target: '/var/tmp', mode: 0o1777 },
         { target: '/tmp', mode: 0o1777 },
+        { target: dir, mode: 0o755 }, // a home below /tmp is mounted over it
       ]);
       const asked = { contain: true, workdir: `${dir}/wd/`, scratch: ['/scr,/a/b/'] };
       const made = stepsOf(plan(asked), 'bind').filter(({ makeSourceMode }) => makeSourceMode !== undefined);
       expect(made.map(({ source, target, makeSourceMode }) => [source, target, makeSourceMode])).toEqual([
-        [`${dir}/wd/home`, dir, 0o700],
         [`${dir}/wd/var_tmp`, '/var/tmp', 0o1777],
         [`${dir}/wd/tmp`, '/tmp', 0o1777],
+        [`${dir}/wd/home`, dir, 0o700],
         [`${dir}/wd/scratch/scr`, '/scr', 0o750],
         [`${dir}/wd/scratch/a/b`, '/a/b', 0o750],
       ]);
