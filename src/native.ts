@@ -43,6 +43,11 @@ export interface NativeAddon {
   waitProcessesAsync(processes: ProcessIdentity[], timeoutMs: number): Promise<number[]>;
   /** Creates (0700) and checks the state directory: owner, mode, no link. Returns an error text, or null. */
   ensureStateDir(path: string): { errno: string; message: string } | null;
+  /**
+   * A descriptor that holds an exclusive lock (flock) on the file, which is made when missing; -1 while somebody else
+   * holds it. The lock ends when the descriptor is closed, at the latest with the process. @throws on I/O errors.
+   */
+  tryLockFile(path: string): number;
 }
 
 let addon: NativeAddon | undefined;

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <napi.h>
 #include <poll.h>
+#include <sys/file.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -206,6 +207,18 @@ Napi::Value ensure_state_dir(const Napi::CallbackInfo& info) {
   return result;
 }
 
+// (path) => a descriptor that holds the exclusive lock, or -1 while somebody else does
+Napi::Value try_lock_file(const Napi::CallbackInfo& info) {
+  std::string path = info[0].As<Napi::String>();
+  Fd file(open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
+  bool locked = file.valid() && davit::retry([&] { return flock(file.get(), LOCK_EX | LOCK_NB); }) == 0;
+  if (!locked && errno != EWOULDBLOCK) {
+    throw_errno(info.Env(), errno, "lock \"" + path + "\"");
+    return info.Env().Undefined();
+  }
+  return Napi::Number::New(info.Env(), locked ? file.release() : -1);
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   auto add = [&](const char* name, Napi::Value (*function)(const Napi::CallbackInfo&)) {
     exports.Set(name, Napi::Function::New(env, function, name));
@@ -219,6 +232,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   add("waitProcesses", wait_processes);
   add("waitProcessesAsync", wait_processes_async);
   add("ensureStateDir", ensure_state_dir);
+  add("tryLockFile", try_lock_file);
   return exports;
 }
 
