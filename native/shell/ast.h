@@ -31,11 +31,17 @@ struct Part {
   Part* next = nullptr;
 };
 
+enum class Reserved : uint8_t {
+  None, Not, If, While, Until, For, Case, Open,  // may begin a command
+  Then, Else, Elif, Fi, Do, Done, Esac, In, Close,  // may not
+};
+
 struct Word {
   Part* parts = nullptr;
   Word* next = nullptr;
-  bool literal = false;  // one unquoted Literal: may be a reserved word
+  bool literal = false;  // one unquoted Literal
   bool plain = false;    // literal, and without anything that expands
+  Reserved reserved = Reserved::None;  // what it is where a reserved word may stand
   std::string_view text() const { return parts ? parts->text : std::string_view(); }
 };
 

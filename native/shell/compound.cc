@@ -13,20 +13,20 @@ Node* Parser::if_clause() {
   take();
   skip_newlines();
   result->condition = list(false);
-  expect_word("then", "syntax error: if without then");
+  expect(Reserved::Then, "syntax error: if without then");
   skip_newlines();
   result->then_part = list(false);
-  if (at_word("elif")) {
+  if (at(Reserved::Elif)) {
     result->else_part = if_clause();
     shell_.leave();
     return result;
   }
-  if (at_word("else")) {
+  if (at(Reserved::Else)) {
     take();
     skip_newlines();
     result->else_part = list(false);
   }
-  expect_word("fi", "syntax error: if without fi");
+  expect(Reserved::Fi, "syntax error: if without fi");
   shell_.leave();
   return result;
 }
@@ -38,10 +38,10 @@ Node* Parser::loop_clause(NodeKind kind) {
   take();
   skip_newlines();
   result->condition = list(false);
-  expect_word("do", "syntax error: a loop without do");
+  expect(Reserved::Do, "syntax error: a loop without do");
   skip_newlines();
   result->body = list(false);
-  expect_word("done", "syntax error: a loop without done");
+  expect(Reserved::Done, "syntax error: a loop without done");
   return result;
 }
 
@@ -60,7 +60,7 @@ Node* Parser::for_clause() {
     skip_newlines();
   } else {
     skip_newlines();
-    if (at_word("in")) {
+    if (at(Reserved::In)) {
       take();
       result->has_words = true;
       Word** last = &result->words;
@@ -73,10 +73,10 @@ Node* Parser::for_clause() {
       skip_newlines();
     }
   }
-  expect_word("do", "syntax error: for without do");
+  expect(Reserved::Do, "syntax error: for without do");
   skip_newlines();
   result->body = list(false);
-  expect_word("done", "syntax error: for without done");
+  expect(Reserved::Done, "syntax error: for without done");
   return result;
 }
 
@@ -89,13 +89,13 @@ Node* Parser::case_clause() {
   if (subject.kind != TokenKind::Word) error("syntax error: case without a word");
   result->subject = subject.word;
   skip_newlines();
-  expect_word("in", "syntax error: case without in");
+  expect(Reserved::In, "syntax error: case without in");
   skip_newlines();
   CaseItem** last = &result->items;
-  while (!at_word("esac")) {
+  while (!at(Reserved::Esac)) {
     *last = case_item();
     last = &(*last)->next;
-    if (at_word("esac")) break;
+    if (at(Reserved::Esac)) break;
     if (take().kind != TokenKind::DoubleSemicolon) error("syntax error: case without esac");
     skip_newlines();
   }
@@ -119,7 +119,7 @@ CaseItem* Parser::case_item() {
   skip_newlines();
   if (!at_terminator()) {
     item->body = list(false);
-  } else if (peek().kind != TokenKind::DoubleSemicolon && !at_word("esac")) {
+  } else if (peek().kind != TokenKind::DoubleSemicolon && !at(Reserved::Esac)) {
     error("syntax error: case without esac");
   }
   return item;

@@ -69,7 +69,10 @@ int evaluate_for(Shell& shell, const For& loop, Position position) {
   if (loop.has_words) {
     for (const Word* word = loop.words; word; word = word->next) expand_fields(shell, word, values);
   } else {
-    for (size_t i = 0; i < shell.positional.count; i++) values.add(shell.memory.copy(shell.positional.items[i]));
+    for (size_t i = 0; i < shell.positional.count; i++) {
+      shell.charge(shell.positional.items[i].size() + 1);
+      values.add(shell.memory.copy(shell.positional.items[i]));
+    }
   }
   int status = 0;
   shell.loops++;

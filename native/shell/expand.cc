@@ -35,6 +35,7 @@ void expand_literal(const Expansion& to, const Part& part, bool tilde) {
     if (part.text[i] != '~') continue;
     bool after_colon = to.purpose == Purpose::Assignment && i && part.text[i - 1] == ':';
     if (!(tilde && i == 0) && !after_colon) continue;
+    if (to.operand && after_colon) to.shell.unsupported("a tilde after a colon within ${}");
     add_text(to.cells, part.text.substr(from, i - from), flags);
     from = i + expand_tilde(to, part.text, i, part.next);
   }
@@ -63,7 +64,7 @@ std::string_view text_of(Shell& shell, const Cell* begin, const Cell* end) {
   char* text = static_cast<char*>(shell.memory.push(static_cast<size_t>(end - begin), 1));
   size_t size = 0;
   for (const Cell* cell = begin; cell < end; cell++) {
-    if (!(*cell & (kMark | kBreak))) text[size++] = byte_of(*cell);
+    if (!(*cell & kNoByte)) text[size++] = byte_of(*cell);
   }
   return {text, size};
 }
@@ -92,16 +93,27 @@ void expand_parts(const Expansion& to, const Part* parts, bool tilde) {
 
 void expand_fields(Shell& shell, const Word* word, Fields& fields) {
   if (word->plain) return fields.add(word->text());
+  const Part* part = word->parts->kind == PartKind::QuoteMark ? lone_variable(word) : nullptr;
+  if (part && part->quoted) {
+    const Variable* variable = shell.variables.find(part->text);
+    if (variable && variable->set && !variable->disputed) {
+      shell.charge(variable->size);
+      return fields.add(shell.memory.copy(variable->text()));
+    }
+  }
   Cells cells(shell.memory);
   expand_parts({shell, cells, Purpose::Field}, word->parts, true);
-  split_fields(shell, cells, fields);
+  split_fields(shell, cells, word->parts && !word->parts->next, fields);
 }
 
 std::string_view expand_string(Shell& shell, const Word* word, Purpose purpose) {
   if (word->plain || !word->parts) return word->text();
   if (const Part* part = lone_variable(word)) {
     const Variable* variable = shell.variables.find(part->text);
-    if (variable && variable->set && !variable->disputed) return variable->text();
+    if (variable && variable->set && !variable->disputed) {
+      shell.charge(variable->size);
+      return variable->text();
+    }
   }
   Cells cells(shell.memory);
   expand_parts({shell, cells, purpose}, word->parts, true);

@@ -14,6 +14,8 @@ constexpr Cell kSplit = 0x200;   // came from an unquoted expansion: may split
 constexpr Cell kBreak = 0x400;   // not a byte: a field ends ("$@")
 constexpr Cell kMark = 0x800;    // not a byte: the field exists though it may be empty
 constexpr Cell kRegion = 0x1000; // first byte of an expansion
+constexpr Cell kAll = 0x2000;    // not a byte: "$@" is here
+constexpr Cell kNoByte = kBreak | kMark | kAll;
 inline char byte_of(Cell cell) { return static_cast<char>(cell & 0xff); }
 
 using Cells = Pile<Cell>;
@@ -45,7 +47,8 @@ void expand_parts(const Expansion& to, const Part* parts, bool tilde);
 void expand_parameter(const Expansion& to, const Part& part);
 void add_text(Cells& cells, std::string_view text, Cell flags);
 std::string_view text_of(Shell& shell, const Cell* begin, const Cell* end);
-void split_fields(Shell& shell, const Cells& cells, Fields& fields);
+// `lone`: the word they come from has one part only.
+void split_fields(Shell& shell, const Cells& cells, bool lone, Fields& fields);
 // glob.cc: adds the matching files and returns true, or returns false when none matches or it is not a pattern.
 bool match_files(Shell& shell, const Cell* begin, const Cell* end, Fields& fields);
 // arithmetic.cc

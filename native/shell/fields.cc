@@ -9,7 +9,7 @@ enum Separator : uint8_t { kNone, kBlank, kOther };
 
 class Splitter {
  public:
-  Splitter(Shell& shell, Fields& fields) : shell_(shell), fields_(fields) {
+  Splitter(Shell& shell, Fields& fields, bool lone) : shell_(shell), fields_(fields), lone_(lone) {
     for (char c : shell.variables.separators()) {
       unsigned char u = static_cast<unsigned char>(c);
       if (u >= 0x80) shell.unsupported("an IFS that is not ASCII");
@@ -22,9 +22,13 @@ class Splitter {
     const Cell* cell = begin;
     while (cell < end) {
       if (*cell & kBreak) {
-        quoted_break_ |= (*cell & kQuoted) != 0;
         finish(cell++);
         start_ = cell;
+        continue;
+      }
+      if (*cell & kAll) {
+        all_ = true;
+        cell++;
         continue;
       }
       Separator kind = kind_of(*cell);
@@ -35,19 +39,22 @@ class Splitter {
         cell = separate(cell, end, kind);
       }
     }
+    // dash drops some of these.
+    bool lost = exists_ && all_ && !lone_ && text_of(shell_, start_, end).empty();
+    if (lost) shell_.unsupported("a word with \"$@\" and more that ends in an empty field");
     finish(end);
   }
 
  private:
   Separator kind_of(Cell cell) const {
-    return (cell & (kSplit | kMark)) == kSplit ? kind_[cell & 0xff] : kNone;
+    return (cell & (kSplit | kNoByte)) == kSplit ? kind_[cell & 0xff] : kNone;
   }
 
   // At a separator: ends the field and steps over what belongs to the same separation: blanks, and one other
   // separator among them.
   const Cell* separate(const Cell* cell, const Cell* end, Separator kind) {
     // dash then takes every blank for a separation of its own.
-    if (quoted_break_) shell_.unsupported("a word with \"$@\" and another expansion that splits");
+    if (all_) shell_.unsupported("a word with \"$@\" and another expansion that splits");
     if (kind == kBlank && !exists_) return start_ = cell + 1;
     emit(cell);
     bool other = kind == kOther;
@@ -80,15 +87,25 @@ class Splitter {
   Fields& fields_;
   const Cell* start_ = nullptr;
   bool exists_ = false;
-  bool quoted_break_ = false;  // "$@" has ended a field of this word
+  bool all_ = false;    // "$@" is in the word
+  const bool lone_;     // the word is one parameter and nothing else
   Separator kind_[256] = {};
 };
 
 }  // namespace
 
-void split_fields(Shell& shell, const Cells& cells, Fields& fields) {
+void split_fields(Shell& shell, const Cells& cells, bool lone, Fields& fields) {
   if (cells.empty()) return;
-  Splitter(shell, fields).run(cells.begin(), cells.end());
+  Cell any = 0, every = kQuoted;
+  for (Cell cell : cells) {
+    any |= cell;
+    if (!(cell & kNoByte)) every &= cell;
+  }
+  if (any & (kSplit | kBreak | kAll)) {
+    Splitter(shell, fields, lone).run(cells.begin(), cells.end());
+  } else if ((every & kQuoted) || shell.options.noglob || !match_files(shell, cells.begin(), cells.end(), fields)) {
+    fields.add(text_of(shell, cells.begin(), cells.end()));
+  }
 }
 
 }  // namespace davit::shell

@@ -116,17 +116,15 @@ const char* Files::read(std::string_view path, Memory& memory, std::string_view*
   struct stat st;
   if (!fd.valid()) return "a sourced file that cannot be opened";
   if (fstat(fd.get(), &st) != 0 || !S_ISREG(st.st_mode)) return "a sourced file that is not a regular file";
-  size_t room = static_cast<size_t>(st.st_size) + 1;  // one more shows whether it grows meanwhile
+  size_t room = static_cast<size_t>(st.st_size);
   char* data = static_cast<char*>(memory.try_push(room, 1));
   if (!data) return "a sourced file larger than the memory set aside";
   size_t size = 0;
   while (size < room) {
     ssize_t n = retry([&] { return ::read(fd.get(), data + size, room - size); });
-    if (n < 0) return "a sourced file that cannot be read";
-    if (n == 0) break;
+    if (n <= 0) return "a sourced file that cannot be read";
     size += static_cast<size_t>(n);
   }
-  if (size == room) return "a sourced file that is being written";
   *text = {data, size};
   return nullptr;
 }

@@ -27,6 +27,7 @@ class Walk {
     shell_.enter();
     while (index < components_.size() && !components_[index].pattern) path = join(path, components_[index++], {});
     if (index == components_.size()) {
+      shell_.charge(Shell::kFileCost);
       struct stat st;
       Answer exists = shell_.files.stat(path, false, &st);
       if (exists == Answer::Unknown) unknown();
@@ -41,6 +42,7 @@ class Walk {
   void scan(std::string_view path, size_t index) {
     const Component& component = components_[index];
     std::string_view names;
+    shell_.charge(Shell::kFileCost);
     Answer listed = shell_.files.list(path.empty() ? std::string_view(".") : path, shell_.memory, &names);
     if (listed == Answer::Unknown) unknown();
     bool dots = component.pattern->starts_with_dot();

@@ -6,9 +6,6 @@
 
 namespace davit::shell {
 
-bool is_name_start(int c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
-bool is_name_char(int c) { return is_name_start(c) || (c >= '0' && c <= '9'); }
-
 bool is_name(std::string_view text) {
   if (text.empty() || !is_name_start(text[0])) return false;
   for (char c : text) {
@@ -29,13 +26,11 @@ Parser::Parser(Shell& shell, std::string_view text, std::string_view file, unsig
 
 void Parser::error(const char* what) { shell_.stop.unsupported(what, {file_, line_}); }
 
-// The character at the position, after line continuations; -1 at the end.
-int Parser::current() {
+void Parser::skip_continuations() {
   while (end_ - position_ >= 2 && position_[0] == '\\' && position_[1] == '\n') {
     position_ += 2;
     line_++;
   }
-  return position_ < end_ ? static_cast<unsigned char>(*position_) : -1;
 }
 
 bool Parser::accept(char c) {
@@ -51,14 +46,6 @@ void Parser::skip_blanks() {
   if (c != '#') return;
   const void* newline = memchr(position_, '\n', static_cast<size_t>(end_ - position_));
   position_ = newline ? static_cast<const char*>(newline) : end_;
-}
-
-const Parser::Token& Parser::peek() {
-  if (!has_token_) {
-    token_ = read_token();
-    has_token_ = true;
-  }
-  return token_;
 }
 
 Parser::Token Parser::take() {

@@ -2,28 +2,8 @@
 
 #include <string.h>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define DAVIT_POISON 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define DAVIT_POISON 1
-#endif
-#endif
-#ifdef DAVIT_POISON
-#include <sanitizer/asan_interface.h>
-#endif
-
 namespace davit::shell {
 namespace {
-
-// Under AddressSanitizer a view into released memory is an error where it is used, not a wrong value somewhere.
-#ifdef DAVIT_POISON
-void poison(void* p, size_t size) { __asan_poison_memory_region(p, size); }
-void unpoison(void* p, size_t size) { __asan_unpoison_memory_region(p, size); }
-#else
-void poison(void*, size_t) {}
-void unpoison(void*, size_t) {}
-#endif
 
 constexpr size_t kChunkBytes = 64 * 1024;
 constexpr unsigned kSmallestClass = 5;  // 32 bytes

@@ -14,7 +14,27 @@
 #include "shell/stop.h"
 #include "sys/arena.h"
 
+#if defined(__SANITIZE_ADDRESS__)
+#define DAVIT_POISON 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define DAVIT_POISON 1
+#endif
+#endif
+#ifdef DAVIT_POISON
+#include <sanitizer/asan_interface.h>
+#endif
+
 namespace davit::shell {
+
+// Under AddressSanitizer a view into released memory is an error where it is used, not a wrong value somewhere.
+#ifdef DAVIT_POISON
+inline void poison(void* p, size_t size) { __asan_poison_memory_region(p, size); }
+inline void unpoison(void* p, size_t size) { __asan_unpoison_memory_region(p, size); }
+#else
+inline void poison(void*, size_t) {}
+inline void unpoison(void*, size_t) {}
+#endif
 
 class Memory {
  public:
@@ -40,6 +60,12 @@ class Memory {
   void pin() { pins_++; }
 
   void* push(size_t size, size_t align = 8) {
+    size_t start = (used_ + align - 1) & ~(align - 1);
+    if (chunk_ && start <= chunk_->size && size <= chunk_->size - start) {
+      used_ = start + size;
+      unpoison(chunk_->bytes() + start, size);
+      return chunk_->bytes() + start;
+    }
     void* p = try_push(size, align);
     if (!p) full();
     return p;

@@ -32,7 +32,8 @@ Value positional(Shell& shell, std::string_view digits) {
   return {true, shell.positional.items[n - 1]};
 }
 
-Value look_up(Shell& shell, std::string_view name) {
+Value look_up(Shell& shell, const Part& part) {
+  std::string_view name = part.text;
   char c = name[0];
   if (c == '#') return {true, decimal(shell, static_cast<int64_t>(shell.positional.count))};
   if (c == '?') return {true, decimal(shell, shell.status)};
@@ -40,8 +41,9 @@ Value look_up(Shell& shell, std::string_view name) {
   const Variable* variable = shell.variables.find(name);
   if (variable && variable->disputed) shell.unsupported("a variable that every shell sets differently");
   if (variable && variable->set) return {true, variable->text()};
-  // The caller's own script knows what it asks for: it restores the host's SHLVL and the like where nobody has set them.
-  bool own_script = shell.stop.place.file == shell.input.script_name;
+  // The caller's own script may ask whether they are set: it restores the host's SHLVL and the like where nobody has.
+  bool asks = part.op == ParameterOp::Default || part.op == ParameterOp::Alternate;
+  bool own_script = asks && shell.stop.place.file == shell.input.script_name;
   if (!own_script && is_kept_by_shells(name)) shell.unsupported("a variable that only some shells set");
   return {};
 }
@@ -65,7 +67,8 @@ Value look_up(Shell& shell, std::string_view name) {
   shell.stop.exit(2);
 }
 
-// $@ and $*. Where nothing splits, shells agree on what joins the parameters only for "$*" and for a blank.
+// $@ and $*. Where nothing splits, shells agree on what joins the parameters only for "$*" and for a blank; where they
+// are split further, only on blanks.
 void expand_all(const Expansion& to, const Part& part) {
   Shell& shell = to.shell;
   const Positional& all = shell.positional;
@@ -75,8 +78,13 @@ void expand_all(const Expansion& to, const Part& part) {
   if (!breaks && part.text == "@" && all.count > 1 && (separators.empty() || separators[0] != ' ')) {
     shell.unsupported("$@ joined under an IFS that does not begin with a blank");
   }
+  if (breaks && part.quoted) to.cells.add(kAll);
+  bool separated = breaks && !part.quoted && separators.find_first_not_of(" \t\n") != std::string_view::npos;
   for (size_t i = 0; i < all.count; i++) {
-    if (i && breaks) to.cells.add(kBreak | (flags & kQuoted));
+    if (separated && (all.items[i].empty() || all.items[i].find_first_of(separators) != std::string_view::npos)) {
+      shell.unsupported("an unquoted $@ or $* with separators of IFS in the parameters");
+    }
+    if (i && breaks) to.cells.add(kBreak);
     if (i && !breaks && !separators.empty()) add_text(to.cells, separators.substr(0, 1), flags);
     if (part.quoted && breaks) to.cells.add(kMark);
     add_text(to.cells, all.items[i], flags);
@@ -95,6 +103,7 @@ std::string_view trim(Shell& shell, std::string_view value, const Part& part) {
 }
 
 size_t length_of(Shell& shell, std::string_view text) {
+  shell.charge(text.size());
   for (char c : text) {
     if (static_cast<unsigned char>(c) >= 0x80) shell.unsupported("the length of text that is not ASCII");
   }
@@ -115,9 +124,9 @@ void expand_parameter(const Expansion& to, const Part& part) {
   Shell& shell = to.shell;
   if (part.text == "@" || part.text == "*") return expand_all(to, part);
   Cell flags = part.quoted ? kQuoted : kSplit;
-  Value value = look_up(shell, part.text);
+  Value value = look_up(shell, part);
   bool present = value.set && !(part.colon && value.text.empty());
-  Expansion operand{shell, to.cells, to.purpose == Purpose::Field ? Purpose::Field : Purpose::String, true};
+  Expansion operand{shell, to.cells, to.purpose, true};
   switch (part.op) {
     case ParameterOp::Default:
       if (!present) return expand_parts(operand, part.word->parts, !part.quoted);

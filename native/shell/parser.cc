@@ -7,11 +7,6 @@
 namespace davit::shell {
 namespace {
 
-bool closes_list(std::string_view word) {
-  return word == "then" || word == "else" || word == "elif" || word == "fi" || word == "do" || word == "done" ||
-         word == "esac" || word == "}";
-}
-
 // NAME=..., with all up to the equals sign unquoted.
 bool is_assignment(const Word* word) {
   const Part* first = word->parts;
@@ -60,20 +55,20 @@ bool Parser::at_end() {
   }
 }
 
-bool Parser::at_word(std::string_view text) {
+bool Parser::at(Reserved word) {
   const Token& token = peek();
-  return token.kind == TokenKind::Word && token.word->literal && token.word->text() == text;
+  return token.kind == TokenKind::Word && token.word->reserved == word;
 }
 
 // A token that cannot begin a command.
 bool Parser::at_terminator() {
   const Token& token = peek();
-  if (token.kind == TokenKind::Word) return token.word->literal && closes_list(token.word->text());
+  if (token.kind == TokenKind::Word) return token.word->reserved >= Reserved::Then;
   return token.kind != TokenKind::Redirect && token.kind != TokenKind::Open;
 }
 
-void Parser::expect_word(std::string_view text, const char* missing) {
-  if (!at_word(text)) error(missing);
+void Parser::expect(Reserved word, const char* missing) {
+  if (!at(word)) error(missing);
   take();
 }
 
@@ -131,7 +126,7 @@ Node* Parser::and_or() {
 }
 
 Node* Parser::pipeline() {
-  bool negated = at_word("!");
+  bool negated = at(Reserved::Not);
   unsigned line = line_;
   if (negated) take();
   Node* result = command();
@@ -151,8 +146,7 @@ Node* Parser::command() {
   shell_.enter();
   const Token& token = peek();
   Node* result = nullptr;
-  if (token.kind == TokenKind::Word && token.word->literal) {
-    if (at_word("!") || closes_list(token.word->text())) error("syntax error: a reserved word out of place");
+  if (token.kind == TokenKind::Word && token.word->reserved != Reserved::None) {
     result = compound();
   } else if (token.kind == TokenKind::Open) {
     unsigned line = line_;
@@ -169,25 +163,23 @@ Node* Parser::command() {
   return result;
 }
 
-// A command that begins with a reserved word, with the redirections behind it; nullptr if there is none.
+// A command that begins with a reserved word, with the redirections behind it.
 Node* Parser::compound() {
-  std::string_view word = peek().word->text();
-  Node* result = nullptr;
-  if (word == "if") {
-    result = if_clause();
-  } else if (word == "while" || word == "until") {
-    result = loop_clause(word == "while" ? NodeKind::While : NodeKind::Until);
-  } else if (word == "for") {
-    result = for_clause();
-  } else if (word == "case") {
-    result = case_clause();
-  } else if (word == "{") {
-    take();
-    skip_newlines();
-    result = list(false);
-    expect_word("}", "syntax error: { without }");
+  switch (peek().word->reserved) {
+    case Reserved::If: return with_redirects(if_clause());
+    case Reserved::While: return with_redirects(loop_clause(NodeKind::While));
+    case Reserved::Until: return with_redirects(loop_clause(NodeKind::Until));
+    case Reserved::For: return with_redirects(for_clause());
+    case Reserved::Case: return with_redirects(case_clause());
+    case Reserved::Open: {
+      take();
+      skip_newlines();
+      Node* result = list(false);
+      expect(Reserved::Close, "syntax error: { without }");
+      return with_redirects(result);
+    }
+    default: error("syntax error: a reserved word out of place");
   }
-  return result ? with_redirects(result) : nullptr;
 }
 
 Redirect* Parser::redirect() { return take().redirect; }
@@ -237,9 +229,10 @@ Node* Parser::function(const Word* name) {
   Function* definition = node<Function>(NodeKind::Function);
   definition->name = name->text();
   skip_newlines();
-  bool word = peek().kind == TokenKind::Word;
-  definition->body = !word ? command() : peek().word->literal ? compound() : nullptr;
-  if (!definition->body) error("a function whose body is a simple command");
+  const Token& body = peek();
+  bool simple = body.kind == TokenKind::Word ? body.word->reserved == Reserved::None : body.kind != TokenKind::Open;
+  if (simple) error("a function whose body is a simple command");
+  definition->body = command();
   return definition;
 }
 

@@ -48,11 +48,21 @@ class Parser {
   };
 
   // lexer.cc
-  int current();
-  void advance() { position_++; }
+  // The character at the position, after line continuations; -1 at the end.
+  int current() {
+    if (position_ < end_ && *position_ == '\\') skip_continuations();
+    return position_ < end_ ? static_cast<unsigned char>(*position_) : -1;
+  }
+  void skip_continuations();
   bool accept(char c);
   void skip_blanks();
-  const Token& peek();
+  const Token& peek() {
+    if (!has_token_) {
+      token_ = read_token();
+      has_token_ = true;
+    }
+    return token_;
+  }
   Token take();
   Token read_token();
   Token read_redirect(int fd);
@@ -77,6 +87,7 @@ class Parser {
   void read_braces(Parts& parts, Context context);
   void read_operator(Part* parameter, bool quoted);
   const Word* read_operand(bool quoted);
+  void skip_bad_operand(bool quoted);
   std::string_view read_while(bool (*belongs)(int));
   void read_arithmetic(Parts& parts, Context context);
   void skip_command_substitution();
@@ -86,9 +97,9 @@ class Parser {
   template <typename T>
   T* node(NodeKind kind);
   Node* unsupported(const char* what, unsigned line);
-  bool at_word(std::string_view text);
+  bool at(Reserved word);
   bool at_terminator();
-  void expect_word(std::string_view text, const char* missing);
+  void expect(Reserved word, const char* missing);
   void skip_newlines();
   Node* list(bool top);
   Node* and_or();
@@ -118,7 +129,7 @@ class Parser {
 };
 
 bool is_name(std::string_view text);
-bool is_name_start(int c);
-bool is_name_char(int c);
+inline bool is_name_start(int c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
+inline bool is_name_char(int c) { return is_name_start(c) || (c >= '0' && c <= '9'); }
 
 }  // namespace davit::shell

@@ -36,7 +36,7 @@ constexpr CharacterClass kClasses[] = {
 };
 
 bool is(const Cell* at, const Cell* end, char c) {
-  return at < end && !(*at & (kQuoted | kMark | kBreak)) && byte_of(*at) == c;
+  return at < end && !(*at & (kQuoted | kNoByte)) && byte_of(*at) == c;
 }
 
 }  // namespace
@@ -49,7 +49,7 @@ struct Pattern::Set {
 Pattern::Pattern(Shell& shell, const Cell* begin, const Cell* end)
     : shell_(shell), elements_(shell.memory.array<Element>(static_cast<size_t>(end - begin))) {
   for (const Cell* cell = begin; cell < end;) {
-    if (*cell & (kMark | kBreak)) {
+    if (*cell & kNoByte) {
       cell++;
       continue;
     }
@@ -69,7 +69,6 @@ Pattern::Pattern(Shell& shell, const Cell* begin, const Cell* end)
     magic_ |= element.kind != Kind::Byte;
     by_character_ |= element.kind == Kind::Any;
   }
-  states_ = magic_ ? shell.memory.array<uint32_t>(3 * (size_ + 1)) : nullptr;
 }
 
 // A bracket expression at `open`. Returns what follows it, or nullptr when it is not closed and [ stands for itself.
@@ -81,7 +80,7 @@ const Cell* Pattern::compile_set(const Cell* open, const Cell* end) {
   Set set{shell_.memory.array<uint64_t>(4)};
   memset(set.bits, 0, 4 * sizeof(uint64_t));
   for (const Cell* first = at; at < end && (at == first || !is(at, end, ']'));) {
-    if (*at & (kMark | kBreak)) {
+    if (*at & kNoByte) {
       first += at == first;
       at++;
       continue;
@@ -97,7 +96,7 @@ const Cell* Pattern::compile_set(const Cell* open, const Cell* end) {
     unsigned char low = static_cast<unsigned char>(byte_of(*at++));
     unsigned char high = low;
     if (is(at, end, '-') && at + 1 < end && !is(at + 1, end, ']')) {
-      if ((at[1] & (kMark | kBreak)) || is(at + 1, end, '[') || is(at + 1, end, '\\')) {
+      if ((at[1] & kNoByte) || is(at + 1, end, '[') || is(at + 1, end, '\\')) {
         shell_.unsupported("a bracket expression with a doubtful range");
       }
       high = static_cast<unsigned char>(byte_of(at[1]));
@@ -141,33 +140,59 @@ bool Pattern::match_bytes(std::string_view text) const {
   return true;
 }
 
+void Pattern::check_text(std::string_view text) const {
+  if (!by_character_) return;
+  for (char c : text) {
+    if (static_cast<unsigned char>(c) >= 0x80) shell_.unsupported("a pattern against text that is not ASCII");
+  }
+}
+
+// Byte by byte; on a mismatch the newest star takes one byte more. Older stars need not be tried again, so the time is
+// bounded by text times pattern.
 bool Pattern::match(std::string_view text) const {
   if (!magic_) return text.size() == size_ && match_bytes(text);
-  return simulate(text, false, Goal::Whole) != kNoMatch;
+  check_text(text);
+  shell_.charge(text.size());
+  constexpr size_t kNone = SIZE_MAX;
+  size_t at = 0, element = 0, star = kNone, star_end = 0;
+  while (at < text.size()) {
+    if (element < size_ && elements_[element].kind == Kind::Star) {
+      star = element++;
+      star_end = at;
+    } else if (element < size_ && elements_[element].accepts(static_cast<unsigned char>(text[at]))) {
+      element++;
+      at++;
+    } else if (star != kNone) {
+      shell_.charge(at - star_end + 1);
+      element = star + 1;
+      at = ++star_end;
+    } else {
+      return false;
+    }
+  }
+  while (element < size_ && elements_[element].kind == Kind::Star) element++;
+  return element == size_;
 }
 
 size_t Pattern::match_prefix(std::string_view text, bool longest) const {
   if (!magic_) return text.size() >= size_ && match_bytes(text) ? size_ : kNoMatch;
-  return simulate(text, false, longest ? Goal::Longest : Goal::Shortest);
+  return simulate(text, false, longest);
 }
 
 size_t Pattern::match_suffix(std::string_view text, bool longest) const {
   if (!magic_) {
     return text.size() >= size_ && match_bytes(text.substr(text.size() - size_)) ? size_ : kNoMatch;
   }
-  return simulate(text, true, longest ? Goal::Longest : Goal::Shortest);
+  return simulate(text, true, longest);
 }
 
-// The set of states of a nondeterministic automaton, advanced byte by byte: state n has matched n elements. No
-// backtracking, so the time is bounded by text times pattern. Backward, both are read from their ends.
-size_t Pattern::simulate(std::string_view text, bool backward, Goal goal) const {
-  if (by_character_) {
-    for (char c : text) {
-      if (static_cast<unsigned char>(c) >= 0x80) shell_.unsupported("a pattern against text that is not ASCII");
-    }
-  }
-  uint32_t* current = states_;
-  uint32_t* next = states_ + size_ + 1;
+// The set of states of a nondeterministic automaton, advanced byte by byte: state n has matched n elements. It sees every
+// size at which the pattern matches in one pass. Backward, text and pattern are read from their ends.
+size_t Pattern::simulate(std::string_view text, bool backward, bool longest) const {
+  check_text(text);
+  if (text.size() >= UINT32_MAX - 1) shell_.unsupported("a pattern against more than 4 GiB");
+  uint32_t* current = shell_.memory.array<uint32_t>(3 * (size_ + 1));
+  uint32_t* next = current + size_ + 1;
   uint32_t* seen = next + size_ + 1;  // seen[s] == step + 1: s is in the list being made
   memset(seen, 0, (size_ + 1) * sizeof *seen);
   size_t count = 0;
@@ -181,12 +206,10 @@ size_t Pattern::simulate(std::string_view text, bool backward, Goal goal) const 
       if (s == size_ || element(s).kind != Kind::Star) break;
     }
   };
-  if (text.size() >= UINT32_MAX - 1) shell_.unsupported("a pattern against more than 4 GiB");
   add(current, count, 0, 1);
   for (size_t step = 0;; step++) {
-    bool accepted = seen[size_] == step + 1;
-    if (accepted && (goal != Goal::Whole || step == text.size())) best = step;
-    if (step == text.size() || !count || (goal == Goal::Shortest && best != kNoMatch)) return best;
+    if (seen[size_] == step + 1) best = step;
+    if (step == text.size() || !count || (!longest && best != kNoMatch)) return best;
     unsigned char c = static_cast<unsigned char>(text[backward ? text.size() - 1 - step : step]);
     size_t next_count = 0;
     for (size_t i = 0; i < count; i++) {

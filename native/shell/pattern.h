@@ -12,7 +12,7 @@ class Pattern {
 
   static constexpr size_t kNoMatch = SIZE_MAX;
   bool match(std::string_view text) const;
-  // The size of the shortest or longest piece at the start or end of `text` that matches, or kNoMatch.
+  // The size of the shortest or longest piece at the start or end of `text` that matches, or kNoMatch. Uses the stack.
   size_t match_prefix(std::string_view text, bool longest) const;
   size_t match_suffix(std::string_view text, bool longest) const;
 
@@ -29,20 +29,19 @@ class Pattern {
       return kind == Kind::Byte ? c == byte : kind == Kind::Any || (set[c >> 6] >> (c & 63) & 1);
     }
   };
-  enum class Goal : uint8_t { Whole, Shortest, Longest };
   struct Set;
 
   const Cell* compile_set(const Cell* open, const Cell* end);
   const Cell* add_class(Set& set, const Cell* at, const Cell* end);
   bool match_bytes(std::string_view text) const;
-  size_t simulate(std::string_view text, bool backward, Goal goal) const;
+  void check_text(std::string_view text) const;
+  size_t simulate(std::string_view text, bool backward, bool longest) const;
 
   Shell& shell_;
   Element* elements_;
   size_t size_ = 0;
   bool magic_ = false;
   bool by_character_ = false;  // has ? or a bracket expression
-  uint32_t* states_;           // three arrays of size_ + 1, for simulate
 };
 
 }  // namespace davit::shell

@@ -22,6 +22,7 @@ std::string_view find_in_path(Shell& shell, std::string_view name) {
     candidate.add(directory.empty() ? "." : directory);
     candidate.add('/');
     candidate.add(name);
+    shell.charge(Shell::kFileCost);
     struct stat st;
     Answer answer = shell.files.stat(candidate.view(), true, &st);
     if (answer == Answer::Unknown) shell.unsupported("a directory in PATH that cannot be examined");
@@ -56,6 +57,7 @@ int run_dot(Shell& shell, Arguments arguments) {
   if (position.tested && shell.options.errexit) shell.unsupported("`.` in a condition under set -e");
   std::string_view text;
   if (const char* problem = shell.files.read(path, shell.memory, &text)) shell.unsupported(problem);
+  shell.charge(Shell::kFileCost + text.size());
   std::string_view outer_command = shell.message_command;
   unsigned outer_loops = shell.loops;
   shell.message_command = path;

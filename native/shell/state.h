@@ -68,9 +68,10 @@ struct Shell {
 
   // Bounds recursion: syntax, execution and expansion alike. A level is under 1 KiB of stack.
   static constexpr unsigned kDepth = 320;
-  // Bounds time: one for a byte expanded or compared, kCommandCost for a command.
+  // Bounds time, to about half a second: one for a byte expanded or compared, more for a command or a system call.
   static constexpr int64_t kWork = 50'000'000;
   static constexpr unsigned kCommandCost = 20;
+  static constexpr unsigned kFileCost = 200;
 
   void enter() {
     if (++depth_ > kDepth) stop.unsupported("nested too deeply");

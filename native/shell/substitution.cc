@@ -100,10 +100,7 @@ void Parser::read_braces(Parts& parts, Context context) {
 // The operator, its operand and the closing brace.
 void Parser::read_operator(Part* parameter, bool quoted) {
   if (accept('}')) return;
-  if (parameter->bad) {
-    read_operand(quoted);
-    return;
-  }
+  if (parameter->bad) return skip_bad_operand(quoted);
   parameter->colon = accept(':');
   int c = current();
   if (c >= 0) position_++;
@@ -117,6 +114,7 @@ void Parser::read_operator(Part* parameter, bool quoted) {
     default:
       parameter->bad = "bad substitution";
       if (c >= 0) position_--;
+      return skip_bad_operand(quoted);
   }
   bool trim = parameter->op >= ParameterOp::TrimPrefix;
   if (trim && parameter->colon) parameter->bad = "bad substitution";
@@ -125,7 +123,15 @@ void Parser::read_operator(Part* parameter, bool quoted) {
   // dash loses its way here, even where the operand is not used.
   const Part* first = parameter->word->parts;
   bool tilde = first && first->next && first->kind == PartKind::Literal && !first->quoted && first->text[0] == '~';
-  if (tilde && first->text.find('/') == std::string_view::npos) parameter->bad = "a tilde right before an expansion";
+  if (tilde && first->text.find('/') == std::string_view::npos) error("a tilde right before an expansion");
+}
+
+// The rest of what is no POSIX substitution. Where it ends is certain only without quotes and expansions in it.
+void Parser::skip_bad_operand(bool quoted) {
+  const char* start = position_;
+  read_operand(quoted);
+  std::string_view text(start, static_cast<size_t>(position_ - start));
+  if (text.find_first_of("'\"\\$`{\n") != std::string_view::npos) error("bad substitution");
 }
 
 const Word* Parser::read_operand(bool quoted) {

@@ -129,6 +129,7 @@ class Test {
   }
 
   bool known(Answer answer) {
+    shell_.charge(Shell::kFileCost);
     if (answer == Answer::Unknown) shell_.unsupported("a test of a file that cannot be examined");
     return answer == Answer::Yes;
   }

@@ -19,6 +19,52 @@ struct Specials {
 };
 constexpr Specials kSpecials;
 
+// Characters that may make a literal expand: patterns, tildes, and the braces of other shells.
+struct Expanding {
+  bool table[256] = {};
+  constexpr Expanding() {
+    for (char c : {'*', '?', '[', '~', '{'}) table[static_cast<unsigned char>(c)] = true;
+  }
+};
+constexpr Expanding kExpanding;
+
+// A word of at most five bytes as one number.
+constexpr uint64_t packed(std::string_view text) {
+  uint64_t value = 0;
+  for (char c : text) value = value << 8 | static_cast<unsigned char>(c);
+  return value;
+}
+
+Reserved reserved_word(std::string_view text) {
+  if (text.size() > 5) return Reserved::None;
+  switch (packed(text)) {
+    case packed("!"): return Reserved::Not;
+    case packed("{"): return Reserved::Open;
+    case packed("}"): return Reserved::Close;
+    case packed("if"): return Reserved::If;
+    case packed("fi"): return Reserved::Fi;
+    case packed("in"): return Reserved::In;
+    case packed("do"): return Reserved::Do;
+    case packed("for"): return Reserved::For;
+    case packed("then"): return Reserved::Then;
+    case packed("else"): return Reserved::Else;
+    case packed("elif"): return Reserved::Elif;
+    case packed("case"): return Reserved::Case;
+    case packed("esac"): return Reserved::Esac;
+    case packed("done"): return Reserved::Done;
+    case packed("while"): return Reserved::While;
+    case packed("until"): return Reserved::Until;
+    default: return Reserved::None;
+  }
+}
+
+bool is_plain(std::string_view text) {
+  for (char c : text) {
+    if (kExpanding.table[static_cast<unsigned char>(c)]) return text == "[" || text == "{";
+  }
+  return true;
+}
+
 }  // namespace
 
 Part* Parser::part(Parts& parts, PartKind kind, bool quoted) {
@@ -61,8 +107,8 @@ void Parser::finish_word(Word* word) {
   const Part* first = word->parts;
   word->literal = first && !first->next && first->kind == PartKind::Literal && !first->quoted;
   if (word->literal) {
-    word->plain = first->text.find_first_of("*?[~{") == std::string_view::npos || first->text == "[" ||
-                  first->text == "{";
+    word->plain = is_plain(first->text);
+    if (word->plain) word->reserved = reserved_word(first->text);
   }
   if (word->plain) return;
   bool open = false, list = false;

@@ -2,7 +2,7 @@
 x='  a	b
  c  '; printf '<%s>' $x; echo; printf '<%s>' "$x"; echo; printf '<%s>' -$x-; echo
 #### splitting next to literals
-x=' a b '; printf '<%s>' p$x"q"$x; echo; printf '<%s>' $x$x; echo; printf '<%s>' ""$x""; echo
+x=' a b '; printf '<%s>' p$x"q"$x; echo; printf '<%s>' $x$x; echo; printf '<%s>' ""$x""; echo; printf '<%s>' ""$x; echo
 #### colons
 IFS=:; x=a:b::c:; printf '<%s>' $x; echo; x=:a; printf '<%s>' $x; echo; x=:; printf '<%s>' $x; echo; x=::; printf '<%s>' $x; echo
 #### a trailing separator before quotes
