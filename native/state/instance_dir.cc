@@ -106,8 +106,10 @@ Fd open_lock(int dir) {
     struct stat st;
     Fd lock(openat(dir, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600));
     if (lock.valid() && fstat(lock.get(), &st) == 0 && S_ISREG(st.st_mode)) return lock;
-    if (!lock.valid() && errno != ELOOP && errno != EISDIR && errno != ENXIO) return lock;
-    clear_place(dir, "lock", S_IFREG);
+    if (!lock.valid() && errno != ELOOP && errno != EISDIR && errno != ENXIO && errno != EACCES) return lock;
+    bool forbidden = !lock.valid() && errno == EACCES;
+    if (forbidden && fchmodat(dir, "lock", 0600, 0) != 0) return lock;
+    if (!forbidden) clear_place(dir, "lock", S_IFREG);
   }
   errno = EINVAL;
   return Fd();
@@ -204,7 +206,8 @@ void remove_instance(InstanceDir* instance) {
 bool instance_locked(int state, const char* name) {
   Text<400> path;
   path.add("instances/").add(name).add("/lock");
-  Fd lock(sys::openat2(state, path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS));
+  Fd lock(sys::openat2(state, path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
+                       RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS));
   return lock.valid() && held(lock.get(), kAlive);
 }
 

@@ -85,8 +85,8 @@ export class InstanceStore {
       // Ended between the question and the reading, or not started yet.
       return this.addon.instanceLocked(this.stateDir, name) ? { name, state: 'starting' } : undefined;
     } catch (error) {
-      const gone = errnoOf(error) === 'ENOENT';
-      return gone ? undefined : { name, state: 'damaged', problem: (error as Error).message };
+      if (errnoOf(error) === 'ENOENT') return undefined;
+      return { name, state: 'damaged', problem: problemOf(name, error) };
     }
   }
 
@@ -116,6 +116,13 @@ export class InstanceStore {
     if ((stat.mode & 0o077) !== 0) refuse('others can enter it: its mode must be 0700');
     return true;
   }
+}
+
+/** What is wrong with a record; the words of a system call do not say whose it is. */
+function problemOf(name: string, error: unknown): string {
+  if (error instanceof RuntimeError) return error.message;
+  const errno = errnoOf(error);
+  return `record of instance ${name}: ${errno === 'ELOOP' ? 'a symbolic link' : (errno ?? (error as Error).message)}`;
 }
 
 /**
