@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -103,6 +104,9 @@ bool run_steps(Context& ctx) {
     ctx.step = static_cast<uint32_t>(first + 1);
     if (!run_step(ctx, all.data[first])) return false;
   }
+  for (const Step& step : all)
+    if (step.kind == fields::Step::user_namespace)
+      ctx.proc_self = Fd(open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!steps::prepare_sources(ctx)) return false;
   for (size_t i = first; i < all.size; i++) {
     ctx.step = static_cast<uint32_t>(i + 1);

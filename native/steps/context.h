@@ -38,12 +38,13 @@ struct Context {
   Fd layers[kMaxLayers];  // roots of the layers, attached, lowest first
   size_t layer_count = 0;
   Fd root;                   // the new root, attached
+  Fd proc_self;              // /proc/self of the host, for what is written there when the container may have no /proc
   int* sources = nullptr;    // per step: a detached clone of a bind's source, or -1
   uint64_t own_devices[64];  // st_dev of the file systems that this launch made: mount points may be created there
   size_t own_device_count = 0;
   bool make_on_host = false;  // the bind at hand was asked for: its mount point may be made in a host directory too
-  int server_channel = -1;  // socket to the process that becomes the FUSE server
-  unsigned stacked = 0;     // mounts attached on top of the old root
+  int server_channel = -1;    // socket to the process that becomes the FUSE server
+  unsigned stacked = 0;       // mounts attached on top of the old root
   bool pivoted = false;
   unsigned long file_limit = 0;  // soft RLIMIT_NOFILE of the caller, where the steps needed more; else 0
 
@@ -52,6 +53,7 @@ struct Context {
     session.reset();
     for (Fd& layer : layers) layer.reset();
     root.reset();
+    proc_self.reset();
     if (server_channel >= 0) close(server_channel);
     server_channel = -1;
   }

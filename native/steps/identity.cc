@@ -13,12 +13,20 @@
 namespace davit::steps {
 namespace {
 
-bool write_proc(Context& ctx, const char* path, std::string_view text) {
-  Fd fd(open(path, O_WRONLY | O_CLOEXEC));
+// A file of this process in /proc: by the directory that was opened while the host's /proc was there, if it was.
+Fd open_own(const Context& ctx, const char* name) {
+  if (ctx.proc_self.valid()) return Fd(openat(ctx.proc_self.get(), name, O_WRONLY | O_CLOEXEC));
+  Text<64> path;
+  path.add("/proc/self/").add(name);
+  return Fd(open(path.c_str(), O_WRONLY | O_CLOEXEC));
+}
+
+bool write_own(Context& ctx, const char* name, std::string_view text) {
+  Fd fd = open_own(ctx, name);
   int error = fd.valid() ? write_all(fd.get(), text) : errno;
   if (!error) return true;
   Text<600> message;
-  message.add("write \"").add(text.substr(0, text.find('\n'))).add("\" to \"").add(path).add("\"");
+  message.add("write \"").add(text.substr(0, text.find('\n'))).add("\" to \"/proc/self/").add(name).add("\"");
   return ctx.fail(error, message.view());
 }
 
@@ -52,13 +60,13 @@ bool get_capabilities(uint64_t* permitted, uint64_t* inheritable) {
 
 // user_namespaces(7): "deny" must be written to setgroups before an unprivileged gid map.
 bool write_id_map(Context& ctx, const IdMap& map) {
-  Fd setgroups(open("/proc/self/setgroups", O_WRONLY | O_CLOEXEC));
+  Fd setgroups = open_own(ctx, "setgroups");
   int error = setgroups.valid() ? write_all(setgroups.get(), "deny") : errno;
   if (error && error != EPERM && error != ENOENT)
     return ctx.fail(error, "write \"deny\" to \"/proc/self/setgroups\"", "is /proc mounted and writable?");
   Text<400> uids = map_text(map.uid), gids = map_text(map.gid);
   if (uids.full() || gids.full()) return ctx.fail(E2BIG, "map the ids: too many ranges");
-  return write_proc(ctx, "/proc/self/uid_map", uids.view()) && write_proc(ctx, "/proc/self/gid_map", gids.view());
+  return write_own(ctx, "uid_map", uids.view()) && write_own(ctx, "gid_map", gids.view());
 }
 
 bool user_namespace(Context& ctx, const UserNamespace& step) {
