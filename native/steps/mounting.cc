@@ -101,6 +101,14 @@ bool has_no_links(const Context& ctx, const char* path, size_t length) {
   return fd.valid();
 }
 
+// Whether a directory lies in the image itself, and not in something bound into it. With --writable that is the
+// caller's sandbox, in which no mount points are made.
+bool in_image(const Context& ctx, int dir) {
+  struct statx here, root;
+  return statx(dir, "", AT_EMPTY_PATH, STATX_MNT_ID, &here) != 0 ||
+         statx(ctx.root.get(), "", AT_EMPTY_PATH, STATX_MNT_ID, &root) != 0 || here.stx_mnt_id == root.stx_mnt_id;
+}
+
 // Makes one entry of `dir`. 0 or an errno; what is there already is left alone.
 int make_entry(int dir, const char* name, bool directory) {
   if (directory) return mkdirat(dir, name, 0755) == 0 || errno == EEXIST ? 0 : errno;
@@ -129,8 +137,8 @@ int make_mount_point(Context& ctx, const char* path, bool directory) {
     size_t end = static_cast<size_t>(name - path) + strcspn(name, "/");
     memcpy(part + at, path + at, end - at);
     part[end] = 0;
-    if (!made_by_this_launch(ctx, dir.get()) && !(ctx.make_on_host && has_no_links(ctx, path, at)))
-      return errno = ENOENT, -1;
+    bool host = ctx.make_on_host && !in_image(ctx, dir.get()) && has_no_links(ctx, path, at);
+    if (!made_by_this_launch(ctx, dir.get()) && !host) return errno = ENOENT, -1;
     errno = make_entry(dir.get(), part + (name - path), directory || end < length);
     if (errno == EROFS) errno = ENOENT;  // the image: it has no such path, which is what has to be said
     if (errno) return -1;
