@@ -5,17 +5,10 @@
 #include <string>
 #include <vector>
 
+#include "image/squashfs_data.h"
 #include "image/tree.h"
 
 namespace davit::image {
-
-struct WriteOptions {
-  uint16_t compressor = 6;  // its number in the superblock: zstd
-  unsigned level = 3;       // 0: the compressor's own default
-  uint32_t block_size = 131072;
-  unsigned workers = 1;  // threads that compress
-  uint32_t mtime = 0;    // of the file system
-};
 
 struct WriteResult {
   uint64_t size = 0;        // a multiple of 4096, as a mount wants it
@@ -27,5 +20,8 @@ struct WriteResult {
 // The tree is sorted; its inodes are changed while it is written.
 Outcome write_squashfs(Tree* tree, ContentReader* content, int fd, uint64_t offset, const WriteOptions& options,
                        WriteResult* result);
+
+// The same, with the contents handed over to `data` before, except those that inodes carry in memory.
+Outcome finish_squashfs(Tree* tree, SquashfsData* data, WriteResult* result);
 
 }  // namespace davit::image
