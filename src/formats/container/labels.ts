@@ -55,6 +55,8 @@ export interface BuildFacts {
   version: string;
   /** What was built from, as the user named it. */
   from: string;
+  /** Header of the definition file, when there is one: keys in lower case. */
+  header?: Record<string, string>;
   help: boolean;
 }
 
@@ -65,12 +67,43 @@ export function buildLabels(facts: BuildFacts): Labels {
     'org.label-schema.build-date': labelDate(facts.date),
     'org.label-schema.build-arch': facts.arch,
     'org.label-schema.usage.davit.version': facts.version,
-    'org.label-schema.usage.singularity.deffile.bootstrap': 'localimage',
-    'org.label-schema.usage.singularity.deffile.from': facts.from,
   };
+  for (const [key, value] of Object.entries(facts.header ?? { bootstrap: 'localimage', from: facts.from })) {
+    labels[`org.label-schema.usage.singularity.deffile.${key}`] = value;
+  }
   if (facts.help) {
     labels['org.label-schema.usage'] = '/.singularity.d/runscript.help';
     labels['org.label-schema.usage.apptainer.runscript.help'] = '/.singularity.d/runscript.help';
   }
   return labels;
+}
+
+/** Lines `name value` of the file that sections write labels to. */
+export function parseLabelLines(text: string): [name: string, value: string][] {
+  return text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && !line.startsWith('#'))
+    .map((line) => {
+      const [, name = '', value = ''] = /^(\S+)\s*(.*)$/.exec(line) ?? [];
+      return [name, value];
+    });
+}
+
+/**
+ * Adds the labels of a definition. One that is there already stays, unless `force`.
+ * @returns names of those that stayed
+ */
+export function addLabels(labels: Labels, added: [name: string, value: string][], force: boolean): string[] {
+  const kept = new Set<string>();
+  const own = new Set<string>();
+  for (const [name, value] of added) {
+    const there = Object.hasOwn(labels, name) && !own.has(name);
+    if (there && !force) kept.add(name);
+    else {
+      Object.defineProperty(labels, name, { value, enumerable: true, configurable: true, writable: true });
+      own.add(name);
+    }
+  }
+  return [...kept];
 }

@@ -17,7 +17,8 @@ import {
 } from './sections';
 
 const STAGE_BEGIN = /^bootstrap\s*:/i;
-const APP_NAME = /^[^\s/]+$/;
+/** A directory, and a word in shell scripts. */
+const APP_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.+@:-]*$/;
 
 export interface ParsedDefinition {
   definition: Definition;
@@ -163,13 +164,13 @@ function parseApps(sections: Section[], name: string, warnings: string[]): AppDe
   return [...apps.values()];
 }
 
-/** The name becomes a directory. */
 function checkAppName(appName: string, section: Section, name: string): void {
   if (appName === '') {
     const what = `app section ${section.name}: could not be split into section name and app name`;
     throw definitionError(name, section.line, what, `write "%${section.name} NAME"`);
   }
-  if (!APP_NAME.test(appName) || appName === '.' || appName === '..') {
-    throw definitionError(name, section.line, `app section ${section.name}: "${appName}" cannot be the name of an app`);
+  if (!APP_NAME.test(appName)) {
+    const what = `app section ${section.name}: "${appName}" cannot be the name of an app`;
+    throw definitionError(name, section.line, what, 'use letters, digits and . _ + @ : -');
   }
 }

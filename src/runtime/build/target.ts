@@ -2,11 +2,11 @@
 import { accessSync, constants, lstatSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { errnoOf, RuntimeError } from '../../errors';
+import { Interruption } from './interruption';
 
 /** What an image directory has at least one of; nothing else is removed recursively for `--force`. */
 const SANDBOX_MARKS = ['.singularity.d', 'bin', 'usr', 'etc'];
 const CLEAN_UP_TRIES = 20;
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /**
  * Checks that an image can be made under a name.
@@ -55,30 +55,37 @@ function checkApart(target: string, path: string, source: string): void {
 /**
  * Makes an image under a temporary name beside its own and then gives it that name. When `make` fails, or the program
  * is interrupted, nothing is left.
+ * @param interruption of the build this is the end of; one of its own when absent
  */
-export async function replaceTarget<T>(target: string, make: (temporary: string) => Promise<T>): Promise<T> {
+export async function replaceTarget<T>(
+  target: string,
+  make: (temporary: string) => Promise<T>,
+  interruption?: Interruption,
+): Promise<T> {
+  if (!interruption) {
+    const own = new Interruption();
+    return own.guard(() => replaceTarget(target, make, own));
+  }
   const path = resolve(target);
   const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.${Date.now().toString(36)}.partial`);
-  const stop = (signal: NodeJS.Signals) => {
-    remove(temporary);
-    for (const name of SIGNALS) process.removeListener(name, stop);
-    process.kill(process.pid, signal); // now with its default effect
-  };
-  for (const name of SIGNALS) process.on(name, stop);
+  const forget = interruption.atEnd(() => removeTree(temporary));
   try {
     const result = await make(temporary);
     swap(temporary, path);
     return result;
   } catch (error) {
-    remove(temporary);
+    removeTree(temporary);
     throw error;
   } finally {
-    for (const name of SIGNALS) process.removeListener(name, stop);
+    forget();
   }
 }
 
-/** A worker may still be writing below a directory that is being removed; its own files vanish beneath it then. */
-function remove(path: string): void {
+/**
+ * Removes a file or a directory with all that is in it, as far as it can.
+ * A worker may still be writing below it; its own files vanish beneath it then.
+ */
+export function removeTree(path: string): void {
   for (let tries = CLEAN_UP_TRIES; tries > 0; tries--) {
     try {
       rmSync(path, { recursive: true, force: true });
@@ -105,5 +112,5 @@ function swap(temporary: string, path: string): void {
     renameSync(aside, path);
     throw error;
   }
-  remove(aside);
+  removeTree(aside);
 }
