@@ -42,6 +42,7 @@ export async function launch(action: Action, context: CommandContext, isRun = fa
 
   for (const { level, text } of plan.warnings) terminal.message(level, text);
   if (options.has('dryRun')) return await printPlan(plan, context);
+  if (terminal.shows('verbose')) await explain(plan, context);
   return native().execLauncher(launcherPath(), plan.bytes());
 }
 
@@ -115,6 +116,14 @@ function payload(action: Action, args: readonly string[]): { args: string[]; com
 
 function outputOf({ terminal }: CommandContext): { messageLevel: number; color: boolean } {
   return { messageLevel: terminal.level, color: terminal.color };
+}
+
+/** What is about to be done: where and by which steps, and for --debug also with which program and environment. */
+async function explain(plan: CompiledPlan, { terminal }: CommandContext): Promise<void> {
+  const { describePlan } = await import('../runtime/launch/describe');
+  const lines = describePlan(plan.plan).trimEnd().split('\n');
+  const program = lines.indexOf('program');
+  for (const [i, line] of lines.entries()) terminal.message(i < program ? 'verbose' : 'debug', line);
 }
 
 async function printPlan(plan: CompiledPlan, { options, terminal }: CommandContext): Promise<number> {
