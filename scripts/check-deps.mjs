@@ -47,6 +47,12 @@ const testNeeds = [
     debian: 'busybox-static',
     fedora: 'busybox',
   },
+  {
+    what: 'mmdebstrap (the image with nginx)',
+    program: ['mmdebstrap'],
+    debian: 'mmdebstrap',
+    fedora: 'mmdebstrap',
+  },
   { what: 'clang-format (lint)', program: ['clang-format'], debian: 'clang-format', fedora: 'clang-tools-extra' },
 ];
 

@@ -133,7 +133,7 @@ function vitest(project, { directory, spawn, owner }) {
 
 /** The plain user gets an environment of its own, plus what steers tests. */
 function passedOn(name, clean) {
-  return !clean || /^(CI|NO_COLOR|FORCE_COLOR|TERM|LANG|DAVIT_TEST_.*|DAVIT_NODE)$/.test(name);
+  return !clean || /^(CI|NO_COLOR|FORCE_COLOR|TERM|LANG|DAVIT_TEST_.*|DAVIT_MUST_WORK|DAVIT_NODE)$/.test(name);
 }
 
 /** A file that does not load has no tests to count: it is one failure, and so is a run without a report. */
