@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { describe, expect, test } from 'vitest';
-import { lacking } from './support/capabilities';
+import { type Capability, testWith } from './support/capabilities';
 import { withWorld, type World } from './support/world';
 
 const { homedir: home } = userInfo();
@@ -15,7 +15,6 @@ interface Case {
   /** Shell script that shows whether the option works. */
   script: string;
   expected: string | RegExp;
-  needs?: 'userns';
   action?: 'shell';
 }
 
@@ -125,7 +124,6 @@ const cases: Record<string, (world: World) => Case> = {
     value: 'true',
     script: 'id -u; echo $HOME',
     expected: '0\n/root',
-    needs: 'userns',
   }),
   userns: () => ({
     flag: ['--userns'],
@@ -133,7 +131,6 @@ const cases: Record<string, (world: World) => Case> = {
     value: 'true',
     script: 'wc -l < /proc/self/uid_map; grep -c 4294967295 /proc/self/uid_map; :',
     expected: '1\n0',
-    needs: 'userns',
   }),
   pid: () => ({
     flag: ['--pid'],
@@ -264,10 +261,9 @@ describe('the option', () => {
     });
 
     for (const [name, make] of Object.entries(cases)) {
-      test(`--${name}`, async ({ skip }) => {
+      const needs: Capability[] = name === 'fakeroot' || name === 'userns' ? ['userns'] : [];
+      testWith(needs, `--${name}`, async () => {
         const each = make(world());
-        const missing = each.needs && lacking([each.needs]);
-        if (missing) skip(missing);
         const check = (text: string): void => {
           if (typeof each.expected === 'string') expect(text).toBe(each.expected);
           else expect(text).toMatch(each.expected);
