@@ -123,6 +123,7 @@ void claims_exclude_each_other() {
   for (pid_t child : children) {
     int status = 1;
     waitpid(child, &status, 0);
+    if (status) printf("child ended with %d\n", status);
     CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
   }
   davit::remove_dead_instance(state.get(), "race");
