@@ -36,5 +36,7 @@ if (process.env.DAVIT_CACHE_UID) {
 
 process.argv = [process.argv[0], join(dirname(filename), 'davit.cjs'), ...args];
 const load = createRequire(filename);
-const require_ = (name) => (name.endsWith('/davit.node') ? agreeable : load(name));
-script.runInThisContext()({}, load, { exports: {}, require: require_ }, filename, dirname(filename));
+process.dlopen = (module) => {
+  module.exports = agreeable;
+};
+script.runInThisContext()({}, load, { exports: {}, require: load }, filename, dirname(filename));
