@@ -1,6 +1,7 @@
 /** From the words of a command line to an exit code: finds the command, reads its options, words every error. */
 import { RuntimeError } from '../errors';
-import type { CommandContext } from './command';
+import { type LoggedCommand, operatorLog } from '../log';
+import type { CommandContext, CommandModule } from './command';
 import { type CommandSpec, findCommand, wrongArgumentCount } from './commands';
 import { applyEnvironment, type Environment, lookUp } from './environment';
 import { type FlagSource, flagsBeforeCommand, flagsOf, lazyFlags } from './flags';
@@ -88,7 +89,23 @@ async function runCommand(
   if (!isLaunch(command.name)) refuseUnsupported(options, flags);
   if (globals.has('config')) options.set('config', globals.text('config') ?? '', 'flag', '--config');
   const context: CommandContext = { name: command.name, args: rest, options, flags, env, terminal };
-  return await (await command.load()).run(context);
+  return await runLogged(context, await command.load());
+}
+
+/** A launch replaces this process: what is logged of it is its beginning, or why it could not begin. */
+async function runLogged(context: CommandContext, { run }: CommandModule): Promise<number> {
+  const { name: command, args, env } = context;
+  const log = operatorLog(env.DAVIT_LOG);
+  const entry: LoggedCommand = { command, args, uid: process.getuid?.() ?? -1 };
+  try {
+    if (isLaunch(command)) log.ran(entry);
+    const exitCode = await run(context);
+    log.ran(entry, exitCode);
+    return exitCode;
+  } catch (error) {
+    log.failed(entry, error instanceof RuntimeError ? error : new RuntimeError('INTERNAL', String(error)));
+    throw error;
+  }
 }
 
 const globalFlags = lazyFlags(flagsBeforeCommand);

@@ -1,0 +1,38 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { operatorLog } from '../../src/log';
+
+const directory = mkdtempSync(join(tmpdir(), 'davit-log-'));
+afterAll(() => rmSync(directory, { recursive: true }));
+
+const entry = { command: 'instance start', args: ['a.sif', 'web'], uid: 7 };
+
+function lines(file: string): Record<string, unknown>[] {
+  return readFileSync(file, 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+}
+
+describe('operatorLog', () => {
+  it('writes one line for each command, and appends', () => {
+    const file = join(directory, 'log');
+    operatorLog(file).ran(entry);
+    const log = operatorLog(file);
+    log.ran({ ...entry, command: 'instance stop' }, 0);
+    log.failed(entry, { code: 'BIND', message: 'no such bind', path: '/x' });
+    expect(lines(file)).toMatchObject([
+      { command: 'instance start', args: ['a.sif', 'web'], uid: 7, msg: 'launching', pid: process.pid },
+      { command: 'instance stop', exitCode: 0, msg: 'done' },
+      { code: 'BIND', path: '/x', msg: 'no such bind', level: 50 },
+    ]);
+  });
+
+  it('is silent without a file, and when the file cannot be written', () => {
+    operatorLog(undefined).ran(entry, 0);
+    operatorLog('').failed(entry, { code: 'STATE', message: 'x' });
+    operatorLog(join(directory, 'no/such/directory/log')).ran(entry, 0);
+  });
+});
