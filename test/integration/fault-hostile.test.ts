@@ -4,8 +4,8 @@ import { mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { layOutBusybox } from './support/busybox';
-import { davitPath, type World, withWorld } from './support/world';
-import { expectGone, expectRecovery } from './fault/truth';
+import { davitPath, type World } from './support/world';
+import { expectGone, expectRecovery, withFaults } from './fault/truth';
 
 function sandbox(world: World, name: string, spoil: (root: string) => void): string {
   rmSync(world.path(name), { recursive: true, force: true });
@@ -97,7 +97,7 @@ const images: Record<string, (root: string, outside: string) => void> = {
   '/bin/sh is a link out': (root, outside) => link(root, 'bin/sh', `../../../../../../..${outside}/sh`),
 };
 
-withWorld('hostile image', (world) => {
+withFaults('hostile image', (world) => {
   /** A directory of the host that no container is given, with a program that gives itself away. */
   function outside(): string {
     const directory = world().makeDirectory('outside');

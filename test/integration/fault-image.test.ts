@@ -3,8 +3,8 @@ import { copyFileSync, renameSync, rmSync, statSync, truncateSync, writeFileSync
 import { expect, test } from 'vitest';
 import { layOutBusybox } from './support/busybox';
 import { describeWith, isRoot } from './support/capabilities';
-import { isAlive, type World, withWorld } from './support/world';
-import { expectGone, expectRecovery, expectTruth, started } from './fault/truth';
+import { isAlive, type World } from './support/world';
+import { expectGone, expectRecovery, expectTruth, started, withFaults } from './fault/truth';
 
 const needs = isRoot ? (['squashfs'] as const) : (['fuse', 'squashfuse_ll', 'userns'] as const);
 
@@ -29,7 +29,7 @@ function victimImage(world: World): string {
 const page = ['cat', '/srv/site/index.html'];
 
 describeWith(needs, 'image', () => {
-  withWorld('changed while an instance runs from it', (world) => {
+  withFaults('changed while an instance runs from it', (world) => {
     /** The instance `web` runs from `image`, which `change` changes; then it is listed, stopped and gone. */
     async function around(change: (image: string) => Promise<void> | void, body = async (): Promise<void> => {}) {
       const image = victimImage(world());
@@ -118,7 +118,7 @@ describeWith(needs, 'image', () => {
   });
 
   if (!isRoot) {
-    withWorld('FUSE server', (world) => {
+    withFaults('FUSE server', (world) => {
       test('stopped (SIGSTOP): the instance is listed and can be stopped', async () => {
         const instance = await started(world());
         process.kill(instance.serverPid, 'SIGSTOP');

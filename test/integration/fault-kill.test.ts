@@ -4,8 +4,8 @@
  */
 import { expect, test } from 'vitest';
 import { isRoot } from './support/capabilities';
-import { isAlive, type Listed, type World, withWorld } from './support/world';
-import { expectGone, expectRecovery, expectTruth, started } from './fault/truth';
+import { isAlive, type Listed, type World } from './support/world';
+import { expectGone, expectRecovery, expectTruth, started, withFaults } from './fault/truth';
 
 const roles = ['keeperPid', 'pid', 'programPid', ...(isRoot ? [] : ['serverPid'])] as const;
 type Role = (typeof roles)[number];
@@ -35,7 +35,7 @@ function killAll(instance: Listed, which: readonly Role[]): void {
   }
 }
 
-withWorld('killed processes of an instance', (world) => {
+withFaults('killed processes of an instance', (world) => {
   for (const which of sets()) {
     // A startscript alone may end: the instance stays up.
     if (which.length === 1 && which[0] === 'programPid') continue;
@@ -103,7 +103,7 @@ withWorld('killed processes of an instance', (world) => {
   });
 });
 
-withWorld('many killed at once', (world) => {
+withFaults('many killed at once', (world) => {
   test('ten instances, all their processes', async () => {
     const names = Array.from({ length: 10 }, (_, index) => `n${index}`);
     await Promise.all(names.map((name) => world().ok('instance', 'start', world().image(), name)));

@@ -1,7 +1,7 @@
 /** State that cannot lie: many starts at once, of one name and of many. */
 import { expect, test } from 'vitest';
-import { type Outcome, type World, withWorld } from './support/world';
-import { expectGone, expectRecovery, expectTruth, started } from './fault/truth';
+import type { Outcome, World } from './support/world';
+import { expectGone, expectRecovery, expectTruth, started, withFaults } from './fault/truth';
 
 /** That many starts of one name, all begun before the first can have ended. */
 async function compete(world: World, count: number): Promise<Outcome[]> {
@@ -9,7 +9,7 @@ async function compete(world: World, count: number): Promise<Outcome[]> {
   return Promise.all(children);
 }
 
-withWorld('simultaneous starts', (world) => {
+withFaults('simultaneous starts', (world) => {
   for (const count of [2, 2, 2, 16]) {
     test(`${count} of one name: exactly one wins, the others say why`, async () => {
       const outcomes = await compete(world(), count);
@@ -53,7 +53,7 @@ withWorld('simultaneous starts', (world) => {
   });
 });
 
-withWorld('200 instances', (world) => {
+withFaults('200 instances', (world) => {
   test('started by 8 processes, all listed, all stopped', { timeout: 300_000 }, async () => {
     const names = Array.from({ length: 200 }, (_, index) => `n${String(index).padStart(3, '0')}`);
     await started(world(), 'first');

@@ -4,8 +4,8 @@ import { mkdirSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSy
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { decodeRecord, encodeRecord, type InstanceRecord } from '../../src/runtime/instance/record';
-import { isAlive, type Listed, type World, withWorld } from './support/world';
-import { directories, expectGone, expectRecovery, expectTruth, started } from './fault/truth';
+import { isAlive, type Listed, type World } from './support/world';
+import { directories, expectGone, expectRecovery, expectTruth, started, withFaults } from './fault/truth';
 
 function pathOf(world: World, name = 'web'): string {
   return join(world.stateDir, 'instances', name, 'record.pb');
@@ -43,7 +43,7 @@ function killAll({ keeperPid, pid }: Listed): void {
   for (const target of [keeperPid, pid]) process.kill(target, 'SIGKILL');
 }
 
-withWorld('damaged record of a live instance', (world) => {
+withFaults('damaged record of a live instance', (world) => {
   for (const [what, damage] of Object.entries(damages)) {
     test(`${what}: it is known to run, cannot be started again, and can be stopped`, async () => {
       const instance = await started(world());
@@ -77,7 +77,7 @@ withWorld('damaged record of a live instance', (world) => {
   });
 });
 
-withWorld('leftovers of a dead instance', (world) => {
+withFaults('leftovers of a dead instance', (world) => {
   for (const [what, damage] of Object.entries(damages)) {
     test(`a record that is ${what}`, async () => {
       killAll(await started(world()));
@@ -116,7 +116,7 @@ withWorld('leftovers of a dead instance', (world) => {
   }
 });
 
-withWorld('PIDs of others', (world) => {
+withFaults('PIDs of others', (world) => {
   /** A process that is none of the instance's. */
   async function withStranger(body: (stranger: ChildProcess & { pid: number }) => Promise<void>): Promise<void> {
     const stranger = spawn('sleep', ['1000'], { stdio: 'ignore', env: {} }) as ChildProcess & { pid: number };

@@ -4,9 +4,9 @@
  */
 import { expect, test, vi } from 'vitest';
 import { describeWith, isRoot } from './support/capabilities';
-import { withWorld, type World } from './support/world';
+import type { World } from './support/world';
 import { runTool } from './fault/tool';
-import { expectGone, expectRestart, expectTruth } from './fault/truth';
+import { expectGone, expectRestart, expectTruth, withFaults } from './fault/truth';
 
 const everyPoint = process.env.DAVIT_TEST_FAULTS === 'all';
 const pointsOf = { starter: 20, keeper: 10, init: 10, ...(isRoot ? {} : { server: 6 }) };
@@ -55,7 +55,7 @@ async function expectWholeOrNothing(world: World): Promise<'alive' | 'gone'> {
 }
 
 describeWith(isRoot ? ['squashfs'] : ['fuse', 'squashfuse_ll', 'userns'], 'start', () => {
-  withWorld('killed during the start', (world) => {
+  withFaults('killed during the start', (world) => {
     for (const [role, wanted] of Object.entries(pointsOf)) {
       const title = `SIGKILL of the ${role} at ${everyPoint ? 'every' : `${wanted} different`} system calls`;
       test(title, { timeout: everyPoint ? 900_000 : 120_000 }, async () => {

@@ -3,8 +3,8 @@ import { chmodSync, chownSync, existsSync, lstatSync, mkdirSync, rmSync, symlink
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { isRoot, testWith } from './support/capabilities';
-import { davitPath, type Outcome, type World, withWorld } from './support/world';
-import { expectRecovery, started } from './fault/truth';
+import { davitPath, type Outcome, type World } from './support/world';
+import { expectRecovery, started, withFaults } from './fault/truth';
 
 /** The place is free again, whatever a test has put there. */
 function clear(path: string): void {
@@ -33,7 +33,7 @@ async function expectRefusal(world: World, words: RegExp): Promise<void> {
   expect(status).toBe(255);
 }
 
-withWorld('state directory', (world) => {
+withFaults('state directory', (world) => {
   test('missing: made with mode 0700; list and stop find nothing', async () => {
     clear(world().stateDir);
     expect(await world().list()).toEqual([]);
@@ -132,7 +132,7 @@ async function inNamespace(world: World, script: string): Promise<Outcome> {
   });
 }
 
-withWorld('file system of the state directory', (world) => {
+withFaults('file system of the state directory', (world) => {
   const fuse = isRoot ? [] : (['fuse', 'squashfuse_ll'] as const);
 
   testWith(
@@ -208,7 +208,7 @@ withWorld('file system of the state directory', (world) => {
   });
 });
 
-withWorld('log directory', (world) => {
+withFaults('log directory', (world) => {
   const kinds: Record<string, [(path: string) => void, RegExp]> = {
     'a file': [(path) => writeFileSync(path, ''), /open the log.*ENOTDIR/],
     'a link to nowhere': [(path) => symlinkSync('nowhere', path), /open the log.*ENOENT/],
@@ -268,7 +268,7 @@ withWorld('log directory', (world) => {
   });
 });
 
-withWorld('PID file', (world) => {
+withFaults('PID file', (world) => {
   test('cannot be written: a warning, and the instance runs', async () => {
     const directory = world().makeDirectory('pids');
     await world().command('mkfifo', [join(directory, 'fifo')]);
@@ -283,7 +283,7 @@ withWorld('PID file', (world) => {
   });
 });
 
-withWorld('HOME', (world) => {
+withFaults('HOME', (world) => {
   const homes: Record<string, () => string | undefined> = {
     unset: () => undefined,
     empty: () => '',

@@ -1,8 +1,18 @@
 /** What must hold after every fault: `list` is true, the name can be used again, nothing is left over. */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, vi } from 'vitest';
-import { isAlive, type Listed, type World } from '../support/world';
+import { afterEach, expect, vi } from 'vitest';
+import { isAlive, type Listed, type World, withWorld } from '../support/world';
+
+/** withWorld for faults: what a failed test has left is ended, so that the next one is not about that. */
+export function withFaults(title: string, body: (world: () => World) => void): void {
+  withWorld(title, (world) => {
+    afterEach(async () => {
+      if (world().leftovers().length > 0) await world().davit('instance', 'stop', '--all', '--timeout', '0');
+    });
+    body(world);
+  });
+}
 
 /** How long a killed process, its namespaces and its mounts may take to be gone. */
 const settleMs = 8_000;
