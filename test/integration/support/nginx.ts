@@ -11,11 +11,12 @@ sed -i "s/listen 80 .*/listen 127.0.0.1:$1;/; /listen \\[::\\]/d" /etc/nginx/sit
 exec nginx
 `;
 
+const sharedImage = join(projectRoot, 'build/fixtures/nginx.sif');
+
 /** Path of the image; a minute of work when it is not there yet. Only root can make it: mmdebstrap extracts as root. */
 export function nginxImage(): string {
   // A plain user uses what root's tests have made.
-  const shared = join(projectRoot, 'build/fixtures/nginx.sif');
-  if (existsSync(shared)) return shared;
+  if (existsSync(sharedImage)) return sharedImage;
   const path = join(fixturesDirectory(), 'nginx.sif');
   if (existsSync(path)) return path;
   const work = `${path}.${process.pid}`;
@@ -36,6 +37,11 @@ export function nginxImage(): string {
     rmSync(rootfs, { recursive: true, force: true });
     rmSync(work, { force: true });
   }
+}
+
+/** Whether a plain user finds the image that root's tests have made. */
+export function hasNginxImage(): boolean {
+  return existsSync(sharedImage);
 }
 
 /** The deb822 files that apt has, or its sources.list. */
