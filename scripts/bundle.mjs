@@ -8,7 +8,7 @@ import { die, isMain, root, run } from './lib.mjs';
 const dist = join(root, 'dist');
 
 /** Loaded when first needed, from node_modules: worker threads and transports look for their own files there. */
-const external = ['piscina', 'pino', 'undici', 'yaml', '*.node'];
+const external = ['piscina', 'pino', 'yaml', '*.node'];
 
 /** @returns options common to all bundles */
 function common(version) {

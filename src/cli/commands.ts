@@ -1,5 +1,6 @@
 /** Every command once: its words, its usage line, its help and the module that carries it out. */
 import type { CommandModule } from './command';
+import { IMAGE_COMMANDS } from './image-commands';
 
 export interface CommandSpec {
   /** The words that call it, such as `instance start`. */
@@ -156,6 +157,7 @@ const COMMANDS: readonly CommandSpec[] = [
     args: [0, ANY],
     load: () => import('./commands/version'),
   },
+  ...IMAGE_COMMANDS,
   ...[
     ['cache', 'The image cache'],
     ['capability', 'Capabilities granted to users'],
@@ -168,7 +170,6 @@ const COMMANDS: readonly CommandSpec[] = [
     ['oci', 'OCI bundles'],
     ['overlay', 'Overlay images'],
     ['plugin', 'Plugins'],
-    ['pull', 'Fetch an image'],
     ['push', 'Upload an image'],
     ['registry', 'Credentials of registries'],
     ['remote', 'Remote endpoints'],

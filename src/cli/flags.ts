@@ -10,6 +10,7 @@ import { instanceFlags } from './flags/instance';
 import { launchFlags } from './flags/launch';
 import { limitFlags } from './flags/limits';
 import { otherFlags } from './flags/other';
+import { registryFlags } from './flags/registry';
 
 /** The flags that stand before the command. */
 export function flagsBeforeCommand(): readonly Flag[] {
@@ -42,13 +43,21 @@ function groupsOf(command: string): (() => Flag[])[] {
   if (isLaunch(command)) return [launchFlags, limitFlags];
   if (command.startsWith('instance ')) return [instanceFlags];
   if (command === 'build') return [buildFlags];
-  if (['pull', 'push', 'search', 'delete', 'inspect', 'run-help'].includes(command)) return [imageFlags];
+  if (['pull', 'push', 'search', 'delete'].includes(command)) return [registryFlags];
+  if (['inspect', 'run-help'].includes(command)) return [imageFlags];
   return [otherFlags];
 }
 
 /** Everything there is, for documentation and tests. */
 export function allFlags(): Flag[] {
-  return [globalFlags, launchFlags, limitFlags, instanceFlags, buildFlags, imageFlags, otherFlags].flatMap((group) =>
-    group(),
-  );
+  return [
+    globalFlags,
+    launchFlags,
+    limitFlags,
+    instanceFlags,
+    buildFlags,
+    imageFlags,
+    registryFlags,
+    otherFlags,
+  ].flatMap((group) => group());
 }

@@ -30,7 +30,21 @@ export interface LaunchConfig {
   rootDefaultCapabilities: 'full' | 'file' | 'no';
   /** Where helper programs are looked for; `$PATH:` stands for the caller's. */
   binaryPath: string;
+  /** Each as `registry=URL`: asked before the registry itself; a path in the URL comes before the repository's. */
+  registryMirrors: string[];
+  /** Certificate authorities to trust in addition; empty for none. */
+  registryCaFile: string;
+  /** Blobs, or parts of a file, that are fetched at once. */
+  downloadConcurrency: number;
+  /** Bytes. */
+  downloadPartSize: number;
 }
+
+/** The part that fetching images looks at. */
+export type RegistrySettings = Pick<
+  LaunchConfig,
+  'registryMirrors' | 'registryCaFile' | 'downloadConcurrency' | 'downloadPartSize'
+>;
 
 export type DirectiveType = 'bool' | 'number' | 'text' | 'list' | readonly string[];
 
@@ -74,6 +88,10 @@ const EFFECTIVE: [string, DirectiveType, string, keyof LaunchConfig][] = [
   ['allow container dir', 'bool', YES, 'allowContainerDir'],
   ['root default capabilities', ['full', 'file', 'no'], 'full', 'rootDefaultCapabilities'],
   ['binary path', 'text', '$PATH:', 'binaryPath'],
+  ['registry mirror', 'list', '', 'registryMirrors'],
+  ['registry ca file', 'text', '', 'registryCaFile'],
+  ['download concurrency', 'number', '3', 'downloadConcurrency'],
+  ['download part size', 'number', '5242880', 'downloadPartSize'],
 ];
 
 /** Known to Apptainer and without effect here: read without a complaint, so that a site can copy its file. */
@@ -105,8 +123,6 @@ const WITHOUT_EFFECT: [string, DirectiveType, string][] = [
   ['mksquashfs procs', 'number', '0'],
   ['mksquashfs mem', 'text', ''],
   ['image driver', 'text', ''],
-  ['download concurrency', 'number', '3'],
-  ['download part size', 'number', '5242880'],
   ['download buffer size', 'number', '32768'],
   ['systemd cgroups', 'bool', YES],
   ['apptheus communication socket path', 'text', '/run/apptheus/gateway.sock'],

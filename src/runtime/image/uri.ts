@@ -16,6 +16,18 @@ export function imageScheme(reference: string): string | undefined {
   return WITH_SLASHES.includes(scheme) && reference.startsWith('//', colon + 1) ? scheme : undefined;
 }
 
+/**
+ * The file name that `pull` chooses: the last part of the path and the first tag; for web servers the last part as it is.
+ * Archives and layouts go by the same rule, which names `docker-archive:a.tar` `a.tar_latest.sif`.
+ */
+export function defaultName(reference: string): string {
+  const rest = reference.slice(reference.indexOf(':') + 1);
+  const last = rest.slice(rest.lastIndexOf('/') + 1);
+  if (/^https?:/.test(reference)) return last;
+  const [name, tags = 'latest'] = last.split(':');
+  return `${name}_${tags.split(',')[0]}.sif`;
+}
+
 /** The error for an image that would have to be fetched. */
 export function unsupportedUri(scheme: string, reference: string): RuntimeError {
   if (scheme === 'shub') {

@@ -13,10 +13,17 @@ export function headerOf(response: Pick<HttpResponse, 'headers'>, name: string):
   return Array.isArray(value) ? value[0] : value;
 }
 
-/** Leaves the rest of an answer unread. */
+/** Leaves an answer; a short one is read to its end, so that its connection can be used again. */
 export async function discard({ body }: Pick<HttpResponse, 'body'>): Promise<void> {
-  body.on('error', () => undefined);
-  await body.dump({ limit: DUMP_BYTES }).catch(() => undefined);
+  let length = 0;
+  try {
+    for await (const chunk of body as AsyncIterable<Buffer>) {
+      length += chunk.length;
+      if (length > DUMP_BYTES) return;
+    }
+  } catch {
+    // nobody wanted it
+  }
 }
 
 /**
@@ -34,7 +41,7 @@ export async function readAll(response: HttpResponse, limitBytes: number, method
       chunks.push(chunk);
     }
   } catch (error) {
-    response.body.on('error', () => undefined).destroy();
+    response.body.destroy();
     throw error instanceof RuntimeError ? error : networkError(method, response.url, error);
   }
   return Buffer.concat(chunks, length);

@@ -1,4 +1,5 @@
 /** Whom TLS connections trust: the system's authorities, what Node was told, and what a site or its registry names. */
+import { X509Certificate } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createSecureContext, rootCertificates, type SecureContext } from 'node:tls';
@@ -34,19 +35,34 @@ export function secureContextFor(host: string, options: TrustOptions): SecureCon
   const { env, caFile, registryDirectories = REGISTRY_DIRECTORIES } = options;
   const own = registryFiles(host, registryDirectories);
   const system = env.SSL_CERT_FILE ? required(env.SSL_CERT_FILE) : firstReadable(SYSTEM_BUNDLES);
-  const ca = [system ?? [...rootCertificates], optional(env.NODE_EXTRA_CA_CERTS), caFile && required(caFile), own.ca];
+  const more = caFile === undefined ? undefined : checked(required(caFile), caFile);
+  const ca = [system ?? [...rootCertificates], optional(env.NODE_EXTRA_CA_CERTS), more, own.ca];
   try {
     return createSecureContext({
-      ca: ca.flat().filter((text): text is string => typeof text === 'string' && text !== ''),
+      ca: ca.flat().filter((text) => text !== undefined),
       ...(own.cert.length > 0 && own.key.length > 0 ? { cert: own.cert, key: own.key } : undefined),
     });
   } catch (cause) {
-    throw new RuntimeError('CONFIG', `read certificates for ${host}: ${(cause as Error).message}`, {
-      path: caFile,
-      cause,
-      hint: 'the files must hold certificates as PEM text',
-    });
+    throw noCertificates(`certificates for ${host}`, (cause as Error).message);
   }
+}
+
+/** Node leaves out without a word what it cannot read. */
+function checked(text: string, path: string): string {
+  const found = text.match(/-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g) ?? [];
+  try {
+    for (const one of found) new X509Certificate(one);
+  } catch (cause) {
+    throw noCertificates(`"${path}"`, (cause as Error).message);
+  }
+  if (found.length === 0) throw noCertificates(`"${path}"`, 'there are none in it');
+  return text;
+}
+
+function noCertificates(what: string, why: string): RuntimeError {
+  return new RuntimeError('CONFIG', `read the certificates of ${what}: ${why}`, {
+    hint: 'the file must hold certificates as PEM text',
+  });
 }
 
 /** Authorities and client certificates of one registry. */

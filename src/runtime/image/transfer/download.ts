@@ -92,7 +92,7 @@ async function receive(request: DownloadRequest, file: PartialFile, response: Ht
       request.onBytes?.(file.sizeBytes, total);
     }
   } catch (error) {
-    response.body.on('error', () => undefined).destroy();
+    response.body.destroy();
     // Errors of the file itself (no room) are passed on as they are.
     if (error instanceof RuntimeError || file.failed) throw error;
     throw networkError('GET', response.url, error);
@@ -126,7 +126,7 @@ function announcedSize(request: DownloadRequest, file: PartialFile, response: Ht
   const announced = length === undefined ? undefined : file.sizeBytes + Number(length);
   const { sizeBytes } = request;
   if (sizeBytes !== undefined && announced !== undefined && announced !== sizeBytes) {
-    response.body.on('error', () => undefined).destroy();
+    response.body.destroy();
     throw new RuntimeError(
       'INTEGRITY',
       `${request.what}: the server has ${announced} bytes, ${sizeBytes} were announced`,

@@ -2,12 +2,12 @@
  * HTTP as registries, libraries and web servers need it: proxies, certificates, redirects, tries again when a failure may
  * pass. Answers that are not successes are returned, not thrown; only the caller knows what they mean.
  */
-import type { IncomingHttpHeaders } from 'node:http';
+import type { Agent, IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
-import { Agent, type Dispatcher, ProxyAgent } from 'undici';
 import { RuntimeError } from '../../../errors';
 import { discard, headerOf } from './answer';
 import { secureContextFor, type TrustOptions } from './certificates';
+import { httpAgent, httpsAgent, type Route, send, type Tls, TunnelAgent } from './connection';
 import { type Environment, proxyFor } from './proxy';
 import {
   DEFAULT_RETRY,
@@ -51,11 +51,10 @@ export interface HttpResponse {
   headers: IncomingHttpHeaders;
   /** Where the answer came from, after redirects. */
   url: URL;
-  body: Dispatcher.ResponseData['body'];
+  body: Readable;
 }
 
 const MAX_REDIRECTS = 10;
-const CONNECTIONS = 8;
 const CONNECT_TIMEOUT_MS = 30_000;
 const SILENCE_TIMEOUT_MS = 60_000;
 /** Headers that are for one server alone. */
@@ -63,7 +62,7 @@ const PRIVATE_HEADERS = ['authorization', 'cookie', 'proxy-authorization'];
 
 export class HttpClient {
   readonly retry: RetryPolicy;
-  private readonly dispatchers = new Map<string, Dispatcher>();
+  private readonly agents = new Map<string, Agent>();
 
   constructor(private readonly options: HttpOptions) {
     this.retry = { ...DEFAULT_RETRY, ...options.retry };
@@ -94,10 +93,10 @@ export class HttpClient {
     }
   }
 
-  /** Ends connections that are kept for further requests. */
-  async close(): Promise<void> {
-    await Promise.all([...this.dispatchers.values()].map((dispatcher) => dispatcher.destroy()));
-    this.dispatchers.clear();
+  /** Ends all connections. */
+  close(): void {
+    for (const agent of this.agents.values()) agent.destroy();
+    this.agents.clear();
   }
 
   /** Says what failed and waits before the next try. */
@@ -124,22 +123,19 @@ export class HttpClient {
   private async send(request: HttpRequest): Promise<HttpResponse> {
     const { url, method = 'GET', body, signal, insecure = false } = request;
     signal?.throwIfAborted();
-    const route = this.route(url, insecure);
-    const headers = {
-      'user-agent': `davit/${this.options.version}`,
-      'accept-encoding': 'identity',
-      ...request.headers,
-    };
+    const { headers: more, ...route } = this.route(url, insecure);
+    const common = { 'user-agent': `davit/${this.options.version}`, 'accept-encoding': 'identity' };
     try {
-      const answer = await route.dispatcher.request({
-        origin: route.origin,
-        path: route.path,
+      const answer = await send({
+        ...route,
         method,
-        headers: { ...headers, ...route.headers },
+        headers: { ...common, ...request.headers, ...more },
         body: typeof body === 'function' ? body() : body,
         signal,
+        connectTimeoutMs: this.options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
+        silenceTimeoutMs: this.options.silenceTimeoutMs ?? SILENCE_TIMEOUT_MS,
       });
-      return { status: answer.statusCode, headers: answer.headers, url, body: answer.body };
+      return { status: answer.statusCode ?? 0, headers: answer.headers, url, body: answer };
     } catch (error) {
       signal?.throwIfAborted();
       throw error instanceof RuntimeError ? error : networkError(method, url, error);
@@ -147,62 +143,41 @@ export class HttpClient {
   }
 
   /** Through which connections a URL is reached. Plain http goes through a proxy by its whole URL, https by a tunnel. */
-  private route(url: URL, insecure: boolean): Route {
+  private route(url: URL, insecure: boolean): Route & { headers?: Record<string, string> } {
     const proxy = proxyFor(url, this.options.env);
-    const { origin, host, protocol } = url;
     const path = `${url.pathname}${url.search}`;
-    if (!proxy) return { origin, path, dispatcher: this.direct(host, protocol, insecure) };
-    const token = proxyCredentials(proxy);
-    if (protocol === 'https:') return { origin, path, dispatcher: this.tunnel(host, proxy, token, insecure) };
-    return {
-      origin: proxy.origin,
-      path: `${origin}${path}`,
-      dispatcher: this.direct(proxy.host, proxy.protocol, insecure),
-      headers: { host, ...(token === undefined ? undefined : { 'proxy-authorization': token }) },
-    };
+    if (!proxy) return { origin: url, path, agent: this.direct(url, insecure) };
+    const headers = proxyHeaders(proxy);
+    if (url.protocol === 'https:') return { origin: url, path, agent: this.tunnel(url, proxy, headers, insecure) };
+    const agent = this.direct(proxy, insecure);
+    return { origin: proxy, path: `${url.origin}${path}`, agent, headers: { host: url.host, ...headers } };
   }
 
-  private direct(host: string, protocol: string, insecure: boolean): Dispatcher {
-    return this.kept(`${protocol}//${host} ${insecure}`, () => {
-      const connect = { timeout: this.options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS };
-      const tls = protocol === 'https:' ? this.tls(host, insecure) : {};
-      return new Agent({ ...this.timeouts(), connections: CONNECTIONS, connect: { ...connect, ...tls } });
-    });
+  private direct({ host, protocol }: URL, insecure: boolean): Agent {
+    return this.kept(`${protocol}//${host} ${insecure}`, () =>
+      protocol === 'https:' ? httpsAgent(this.tls(host, insecure)) : httpAgent(),
+    );
   }
 
-  private tunnel(host: string, proxy: URL, token: string | undefined, insecure: boolean): Dispatcher {
+  private tunnel({ host }: URL, proxy: URL, headers: Record<string, string>, insecure: boolean): Agent {
     return this.kept(`${proxy.origin} → ${host} ${insecure}`, () => {
-      const proxyTls = proxy.protocol === 'https:' ? this.tls(proxy.host, insecure) : undefined;
-      const requestTls = this.tls(host, insecure);
-      return new ProxyAgent({ ...this.timeouts(), uri: proxy.origin, token, proxyTls, requestTls });
+      return new TunnelAgent(proxy, this.direct(proxy, insecure), headers, this.tls(host, insecure));
     });
   }
 
-  private kept(key: string, make: () => Dispatcher): Dispatcher {
-    let dispatcher = this.dispatchers.get(key);
-    if (!dispatcher) {
-      dispatcher = make();
-      this.dispatchers.set(key, dispatcher);
+  private kept(key: string, make: () => Agent): Agent {
+    let agent = this.agents.get(key);
+    if (!agent) {
+      agent = make();
+      this.agents.set(key, agent);
     }
-    return dispatcher;
+    return agent;
   }
 
-  private tls(host: string, insecure: boolean): object {
+  private tls(host: string, insecure: boolean): Tls {
     const { env, trust } = this.options;
     return { secureContext: secureContextFor(host, { env, ...trust }), rejectUnauthorized: !insecure };
   }
-
-  private timeouts(): { headersTimeout: number; bodyTimeout: number } {
-    const silence = this.options.silenceTimeoutMs ?? SILENCE_TIMEOUT_MS;
-    return { headersTimeout: silence, bodyTimeout: silence };
-  }
-}
-
-interface Route {
-  origin: string;
-  path: string;
-  dispatcher: Dispatcher;
-  headers?: Record<string, string>;
 }
 
 function isRedirect(status: number, method: string): boolean {
@@ -228,8 +203,8 @@ function withoutPrivate(headers: Record<string, string>): Record<string, string>
   return Object.fromEntries(Object.entries(headers).filter(([name]) => !PRIVATE_HEADERS.includes(name.toLowerCase())));
 }
 
-function proxyCredentials(proxy: URL): string | undefined {
-  if (proxy.username === '') return undefined;
-  const text = `${decodeURIComponent(proxy.username)}:${decodeURIComponent(proxy.password)}`;
-  return `Basic ${Buffer.from(text).toString('base64')}`;
+function proxyHeaders({ username, password }: URL): Record<string, string> {
+  if (username === '') return {};
+  const text = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  return { 'proxy-authorization': `Basic ${Buffer.from(text).toString('base64')}` };
 }

@@ -49,15 +49,11 @@ function reason(url: URL, code: string | undefined, cause: unknown): string {
     case 'ENETUNREACH':
       return `dial tcp ${address}: connect: network is unreachable`;
     case 'ETIMEDOUT':
-    case 'UND_ERR_CONNECT_TIMEOUT':
       return `dial tcp ${address}: i/o timeout`;
-    case 'UND_ERR_HEADERS_TIMEOUT':
+    case 'ETIME':
       return 'no answer in time';
-    case 'UND_ERR_BODY_TIMEOUT':
-      return 'the answer stopped coming';
     case 'ECONNRESET':
     case 'EPIPE':
-    case 'UND_ERR_SOCKET':
       return 'the connection was closed before the answer was complete';
     default:
       return innermost(cause);
@@ -76,7 +72,7 @@ function hintFor(url: URL, code: string | undefined): string | undefined {
   if (CERTIFICATE.test(code)) {
     return 'name the certificate authority with "registry ca file" in davit.conf, or with NODE_EXTRA_CA_CERTS';
   }
-  if (['ENOTFOUND', 'EAI_AGAIN', 'ENETUNREACH', 'EHOSTUNREACH', 'UND_ERR_CONNECT_TIMEOUT'].includes(code)) {
+  if (['ENOTFOUND', 'EAI_AGAIN', 'ENETUNREACH', 'EHOSTUNREACH', 'ETIMEDOUT'].includes(code)) {
     return `can this machine reach ${url.host}? A proxy is named by https_proxy and http_proxy`;
   }
   return undefined;

@@ -1,0 +1,89 @@
+/** `davit pull`: an image from anywhere, as a file or a sandbox. */
+import { lstatSync } from 'node:fs';
+import { join } from 'node:path';
+import { RuntimeError } from '../../errors';
+import { replaceTarget } from '../../runtime/build/target';
+import type { Fetcher } from '../../runtime/image/fetch';
+import { prefixed } from '../../runtime/image/prefixed';
+import { defaultName, imageScheme } from '../../runtime/image/uri';
+import type { CommandContext } from '../command';
+import { openFetcher } from '../fetch';
+import { version } from '../version';
+
+/** What stands in front of an error, in Apptainer's words. */
+const CONTEXT: Record<string, string> = {
+  oras: 'While pulling image from oci registry: error fetching image to cache',
+  library: 'While pulling library image: error fetching image',
+  http: 'While pulling image from http(s): error fetching image to cache',
+  https: 'While pulling image from http(s): error fetching image to cache',
+};
+const OCI_CONTEXT = 'While making image from oci registry: error fetching image to cache';
+
+export async function run(context: CommandContext): Promise<number> {
+  const { args, options, terminal } = context;
+  const reference = args.at(-1) as string;
+  const scheme = checkedScheme(reference);
+  const given = options.text('name') ?? (args.length > 1 ? (args[0] as string) : defaultName(reference));
+  const target = options.has('dir') ? join(options.text('dir') ?? '', given) : given;
+  checkTarget(target, options.flag('force'), options.flag('sandbox'));
+  const fetcher = openFetcher(context);
+  try {
+    const source = await fetcher.locate(reference);
+    if (options.flag('sandbox')) await toSandbox(fetcher, source, target, context);
+    else await replaceTarget(target, (temporary) => fetcher.toTarget(source, temporary));
+    terminal.verbose(`Pulled ${reference} to ${target}`);
+    return 0;
+  } catch (error) {
+    throw prefixed(error, CONTEXT[scheme] ?? OCI_CONTEXT);
+  } finally {
+    fetcher.close();
+  }
+}
+
+/** @throws RuntimeError IMAGE_OPEN, in Apptainer's words */
+function checkedScheme(reference: string): string {
+  const scheme = imageScheme(reference);
+  const fetched = scheme !== undefined && !['instance', 'ipfs', 'ipns'].includes(scheme);
+  if (fetched && !/[A-Z]/.test(reference.slice(0, scheme.length))) return scheme;
+  const named = /^([^/:]+):\/\//.exec(reference)?.[1];
+  const message = named === undefined ? 'No transport type URI supplied' : `Unsupported transport type: ${named}`;
+  throw new RuntimeError('IMAGE_OPEN', message, {
+    path: reference,
+    hint: 'an image is named for example docker://alpine, oras://HOST/NAME, library://NAME or https://HOST/FILE',
+  });
+}
+
+function checkTarget(target: string, force: boolean, sandbox: boolean): void {
+  const stat = lstatSync(target, { throwIfNoEntry: false });
+  if (!stat) return;
+  if (!force) {
+    throw new RuntimeError('IMAGE_BUILD', `Image file already exists: "${target}" - will not overwrite`, {
+      path: target,
+      hint: '--force overwrites it',
+    });
+  }
+  if (stat.isDirectory() && !sandbox) {
+    throw new RuntimeError('IMAGE_BUILD', `"${target}" is a directory; it is not overwritten by a file`, {
+      path: target,
+    });
+  }
+}
+
+async function toSandbox(
+  fetcher: Fetcher,
+  source: Awaited<ReturnType<Fetcher['locate']>>,
+  target: string,
+  { options, terminal }: CommandContext,
+): Promise<void> {
+  const { path } = await fetcher.toFile(source);
+  const { buildImage } = await import('../../runtime/build/build');
+  await buildImage({
+    target,
+    source: path,
+    sandbox: true,
+    force: options.flag('force'),
+    version: version(),
+    onInfo: (text) => terminal.info(text),
+    onWarning: (text) => terminal.warning(text),
+  });
+}

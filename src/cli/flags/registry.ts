@@ -1,0 +1,77 @@
+/** Flags of the commands that talk to registries, libraries and the image cache (cli.md sections 4, 7 and 10). */
+import { type Flag, type FlagDetails, type FlagType, flag } from './flag';
+
+const row = (commands: string, type: FlagType, name: string, help: string, details: FlagDetails = {}): Flag =>
+  flag(type, name, help, { commands: commands.split(', '), ...details });
+const later = (commands: string, type: FlagType, name: string, help: string, details: FlagDetails = {}): Flag =>
+  row(commands, type, name, help, { state: 'later', note: 'not there yet', ...details });
+const accepted = (commands: string, name: string, help: string, note: string, details: FlagDetails = {}): Flag =>
+  row(commands, 'bool', name, help, { state: 'accepted', note, ...details });
+
+export function registryFlags(): Flag[] {
+  return [...commonFlags(), ...pullFlags(), ...pushFlags(), ...searchFlags()];
+}
+
+function commonFlags(): Flag[] {
+  return [
+    row('pull, push', 'string', 'authfile', 'file with credentials for registries, in Docker’s format', {
+      env: 'AUTH_FILE',
+    }),
+    row('pull, push', 'string', 'docker-host', 'Docker daemon to ask, as unix:///PATH or tcp://HOST:PORT', {
+      env: 'DOCKER_HOST',
+    }),
+    row('pull, push', 'string', 'docker-password', 'password for registries', { env: 'DOCKER_PASSWORD', hidden: true }),
+    row('pull, push', 'string', 'docker-username', 'user name for registries', {
+      env: 'DOCKER_USERNAME',
+      hidden: true,
+    }),
+    row('pull, push, search, delete', 'string', 'library', 'library to ask', { env: 'LIBRARY' }),
+    row('pull, push, delete', 'bool', 'no-https', 'do without https where a server has none', {
+      env: ['NOHTTPS', 'NO_HTTPS'],
+    }),
+    row('pull, push', 'bool', 'json-progress', 'print progress as JSON, one object a line', { own: true }),
+  ];
+}
+
+function pullFlags(): Flag[] {
+  const signatures = 'signatures are not looked at yet';
+  return [
+    accepted('pull', 'allow-unauthenticated', 'take unsigned images', signatures, {
+      env: 'ALLOW_UNAUTHENTICATED',
+      hidden: true,
+    }),
+    accepted('pull', 'allow-unsigned', 'no warning about unsigned images', signatures, {
+      short: 'U',
+      env: 'ALLOW_UNSIGNED',
+      hidden: true,
+    }),
+    row('pull', 'string', 'arch', 'architecture to pull (default: this machine’s)', { env: 'PULL_ARCH' }),
+    row('pull', 'string', 'arch-variant', 'variant of the architecture', { env: 'PULL_ARCH_VARIANT' }),
+    row('pull', 'string', 'dir', 'directory for the result', { env: ['PULLDIR', 'PULLFOLDER'] }),
+    row('pull', 'bool', 'disable-cache', 'neither use nor fill the image cache', { env: 'DISABLE_CACHE' }),
+    later('pull', 'bool', 'docker-login', 'ask for registry credentials', { env: 'DOCKER_LOGIN' }),
+    row('pull', 'bool', 'force', 'replace a file that is there', { short: 'F', env: 'FORCE' }),
+    row('pull', 'string', 'name', 'name of the result', { env: 'PULL_NAME', hidden: true }),
+    accepted('pull', 'no-cleanup', 'keep temporary directories', 'there are none', { env: 'NO_CLEANUP' }),
+    later('pull', 'bool', 'reproducible', 'dates and ids that do not change', { env: 'REPRODUCIBLE' }),
+    row('pull', 'bool', 'sandbox', 'make a directory', { env: 'SANDBOX' }),
+    row('pull', 'string', 'tmpdir', 'directory for temporary files', { env: 'TMPDIR', hidden: true }),
+  ];
+}
+
+function pushFlags(): Flag[] {
+  return [
+    later('push', 'bool', 'allow-unsigned', 'push unsigned images', { short: 'U', env: 'ALLOW_UNSIGNED' }),
+    later('push', 'string', 'description', 'description of the image', { short: 'D' }),
+  ];
+}
+
+function searchFlags(): Flag[] {
+  return [
+    later('search', 'string', 'arch', 'architecture to search for', { env: 'SEARCH_ARCH' }),
+    later('search', 'bool', 'signed', 'only signed images', { env: 'SEARCH_SIGNED' }),
+    later('delete', 'string', 'arch', 'architecture to delete', { short: 'A', env: 'ARCH' }),
+    later('delete', 'bool', 'force', 'ask nothing', { short: 'F', env: 'FORCE' }),
+    later('delete', 'int', 'timeout', 'seconds', { short: 'T', env: 'TIMEOUT', default: '15', hidden: true }),
+  ];
+}

@@ -1,0 +1,86 @@
+/** Where a repository is asked for: the mirrors of its registry in their order, then the registry itself. */
+import { RuntimeError } from '../../../errors';
+import type { ImageReference } from '../../../formats/oci/reference';
+import { findCredentials } from '../credentials';
+import type { FetchContext } from '../source';
+import { hostOf, isLoopback } from '../transfer/proxy';
+import { Registry } from './registry';
+
+export interface Endpoint {
+  registry: Registry;
+  /** The name of the repository there. */
+  repository: string;
+}
+
+/**
+ * @param lenient a registry on this very machine may do without https, as Apptainer has it for `oras:`
+ * @throws RuntimeError CONFIG for a mirror that is no URL
+ */
+export function endpointsFor(reference: ImageReference, context: FetchContext, lenient = false): Endpoint[] {
+  const { registry, repository } = reference;
+  const mirrors = context.settings.registryMirrors.flatMap((setting) => mirrorOf(setting, registry));
+  return [
+    ...mirrors.map((url) => mirrorEndpoint(url, repository, context)),
+    { registry: new Registry({ ...common(registry, context, lenient), registry }), repository },
+  ];
+}
+
+function common(registry: string, context: FetchContext, lenient: boolean) {
+  const { client, options, env, signal, onWarning } = context;
+  const insecure = options.noHttps || (lenient && isLoopback(hostOf(new URL(`https://${registry}`))));
+  const { authFile, dockerUsername: username, dockerPassword: password } = options;
+  const credentials = { env, authFile, username, password, onWarning, signal };
+  return { client, insecure, signal, credentials: (name: string) => findCredentials(registry, name, credentials) };
+}
+
+/** The user's password for the registry is none of a mirror's business: what files say about the mirror is. */
+function mirrorEndpoint(url: URL, repository: string, context: FetchContext): Endpoint {
+  const { client, options, env, signal, onWarning } = context;
+  const credentials = { env, authFile: options.authFile, onWarning, signal };
+  const prefix = url.pathname.replace(/^\/+|\/+$/g, '');
+  const registry = new Registry({
+    client,
+    registry: url.host,
+    endpoint: url,
+    insecure: options.noHttps,
+    credentials: (name) => findCredentials(url.host, name, credentials),
+    signal,
+  });
+  return { registry, repository: prefix === '' ? repository : `${prefix}/${repository}` };
+}
+
+/** `docker.io=https://mirror.site/hub`, when it is about this registry. */
+function mirrorOf(setting: string, registry: string): URL[] {
+  const equals = setting.indexOf('=');
+  const name = setting.slice(0, Math.max(equals, 0)).trim();
+  const text = setting.slice(equals + 1).trim();
+  const url = text.includes('://') ? text : `https://${text}`;
+  if (name === '' || !URL.canParse(url)) {
+    throw new RuntimeError('CONFIG', `"registry mirror = ${setting}" is not of the form REGISTRY=URL`, {
+      hint: 'write for example: registry mirror = docker.io=https://mirror.example.org',
+    });
+  }
+  return name === registry ? [new URL(url)] : [];
+}
+
+/**
+ * Asks one endpoint after the other until one answers.
+ * @returns what it answered, and which one it was
+ * @throws what the last one threw
+ */
+export async function firstAnswer<T>(
+  endpoints: readonly Endpoint[],
+  context: Pick<FetchContext, 'onVerbose' | 'signal'>,
+  ask: (endpoint: Endpoint) => Promise<T>,
+): Promise<{ value: T; endpoint: Endpoint }> {
+  for (const [at, endpoint] of endpoints.entries()) {
+    try {
+      return { value: await ask(endpoint), endpoint };
+    } catch (error) {
+      context.signal?.throwIfAborted();
+      if (at === endpoints.length - 1) throw error;
+      context.onVerbose(`Mirror ${endpoint.registry.name}: ${(error as Error).message}`);
+    }
+  }
+  throw new RuntimeError('INTERNAL', 'no registry to ask');
+}

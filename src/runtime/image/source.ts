@@ -1,0 +1,58 @@
+/** An image that is not a file here, found and identified, but not fetched yet. */
+import type { RegistrySettings } from '../config/directives';
+import type { ImageCache } from './cache';
+import type { OnProgress } from './progress';
+import type { TemporaryDirectory } from './temporary';
+import type { HttpClient } from './transfer/http';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** What the user says about fetching; every field as the flag of that name. */
+export interface FetchOptions {
+  /** GOARCH name; the host's unless given. */
+  arch?: string;
+  archVariant?: string;
+  noHttps?: boolean;
+  authFile?: string;
+  dockerUsername?: string;
+  dockerPassword?: string;
+  dockerHost?: string;
+  library?: string;
+  disableCache?: boolean;
+  tmpDir?: string;
+  /** For conversions: `zstd:3` … */
+  compression?: string;
+}
+
+/** What every source needs. */
+export interface FetchContext {
+  env: Environment;
+  options: FetchOptions;
+  settings: RegistrySettings;
+  /** Version of davit. */
+  version: string;
+  client: HttpClient;
+  cache?: ImageCache;
+  temporary: TemporaryDirectory;
+  signal?: AbortSignal;
+  onInfo: (text: string) => void;
+  onWarning: (text: string) => void;
+  onVerbose: (text: string) => void;
+  onProgress: OnProgress;
+}
+
+export interface ImageSource {
+  /** Where it is kept, and under which key: the same key means the same bytes. */
+  kind: 'oci-tmp' | 'oras' | 'library' | 'net';
+  key: string;
+  /** As the user named it. */
+  reference: string;
+  /** Said when it is not in the cache. */
+  announcement: string;
+  /**
+   * Makes the image file. What is in it already may be the beginning that an earlier call left.
+   * @returns the digest of the file, when it is known
+   * @throws RuntimeError
+   */
+  produce(path: string): Promise<{ digest?: string }>;
+}
