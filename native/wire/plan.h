@@ -19,6 +19,8 @@ struct List {
 
 enum class Mode : uint32_t { InPlace = 0, Child = 1, Instance = 2, Join = 3 };
 
+// One line a message where it fits: this is read beside the schema.
+// clang-format off
 struct IdRange { uint32_t inside, outside, count; };
 struct IdMap { List<IdRange> uid, gid; const char *uid_helper, *gid_helper; };
 struct Namespaces { bool user, mount, pid, ipc, uts, net; IdMap id_map; };
@@ -93,6 +95,7 @@ struct Instance {
 struct Join { const char *state_dir, *name; };
 struct Output { int32_t message_level; bool color; int32_t report_fd; const char* image; };
 
+// clang-format on
 struct LaunchPlan {
   uint32_t format = 0;
   const char* davit_version = "";

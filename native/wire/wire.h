@@ -37,12 +37,9 @@ class Reader {
     field->bytes = {};
     field->value = 0;
     switch (field->type) {
-      case kVarint:
-        return varint(&field->value) || fail();
-      case kFixed64:
-        return fixed(8, &field->value) || fail();
-      case kFixed32:
-        return fixed(4, &field->value) || fail();
+      case kVarint: return varint(&field->value) || fail();
+      case kFixed64: return fixed(8, &field->value) || fail();
+      case kFixed32: return fixed(4, &field->value) || fail();
       case kBytes: {
         uint64_t size;
         if (!varint(&size) || size > static_cast<uint64_t>(end_ - at_)) return fail();
@@ -50,8 +47,7 @@ class Reader {
         at_ += size;
         return true;
       }
-      default:
-        return fail();
+      default: return fail();
     }
   }
   bool failed() const { return failed_; }
