@@ -13,10 +13,10 @@ struct Operator {
 
 // Longer ones first. The assignments and the comma are here to be recognized, with precedence 0.
 constexpr Operator kOperators[] = {
-    {"<<=", 0}, {">>=", 0}, {"**", 0}, {"++", 0}, {"--", 0}, {"+=", 0}, {"-=", 0}, {"*=", 0}, {"/=", 0}, {"%=", 0},
-    {"&=", 0},  {"|=", 0},  {"^=", 0}, {"||", 1}, {"&&", 2}, {"==", 6}, {"!=", 6}, {"<=", 7}, {">=", 7}, {"<<", 8},
-    {">>", 8},  {"=", 0},   {",", 0},  {"|", 3},  {"^", 4},  {"&", 5},  {"<", 7},  {">", 7},  {"+", 9},  {"-", 9},
-    {"*", 10},  {"/", 10},  {"%", 10},
+    {"<<=", 0}, {">>=", 0}, {"**", 0}, {"++", 0}, {"--", 0}, {"+=", 0}, {"-=", 0}, {"*=", 0}, {"/=", 0},
+    {"%=", 0},  {"&=", 0},  {"|=", 0}, {"^=", 0}, {"||", 1}, {"&&", 2}, {"==", 6}, {"!=", 6}, {"<=", 7},
+    {">=", 7},  {"<<", 8},  {">>", 8}, {"=", 0},  {",", 0},  {"|", 3},  {"^", 4},  {"&", 5},  {"<", 7},
+    {">", 7},   {"+", 9},   {"-", 9},  {"*", 10}, {"/", 10}, {"%", 10},
 };
 
 class Evaluator {
@@ -122,8 +122,8 @@ class Evaluator {
   int64_t unary(bool live) {
     shell_.enter();
     skip_blanks();
-    char c = at_ < text_.size() ? text_[at_] : 0;
-    char after = at_ + 1 < text_.size() ? text_[at_ + 1] : 0;
+    char c = at_ < text_.size() ? text_[at_] : '\0';
+    char after = at_ + 1 < text_.size() ? text_[at_ + 1] : '\0';
     int64_t value = 0;
     if (c == '+' || c == '-' || c == '!' || c == '~') {
       if (after == c && (c == '+' || c == '-')) bad();
@@ -179,7 +179,8 @@ class Evaluator {
                       : c >= 'a' && c <= 'f' ? c - 'a' + 10
                       : c >= 'A' && c <= 'F' ? c - 'A' + 10
                                              : 99;
-      if (digit >= base || __builtin_mul_overflow(value, base, &value) || __builtin_add_overflow(value, digit, &value)) {
+      if (digit >= base || __builtin_mul_overflow(value, base, &value) ||
+          __builtin_add_overflow(value, digit, &value)) {
         bad();
       }
     }

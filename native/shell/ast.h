@@ -17,7 +17,16 @@ enum class PartKind : uint8_t {
 };
 
 enum class ParameterOp : uint8_t {
-  None, Default, Assign, Error, Alternate, Length, TrimPrefix, TrimLongPrefix, TrimSuffix, TrimLongSuffix,
+  None,
+  Default,
+  Assign,
+  Error,
+  Alternate,
+  Length,
+  TrimPrefix,
+  TrimLongPrefix,
+  TrimSuffix,
+  TrimLongSuffix,
 };
 
 struct Part {
@@ -32,21 +41,48 @@ struct Part {
 };
 
 enum class Reserved : uint8_t {
-  None, Not, If, While, Until, For, Case, Open,  // may begin a command
-  Then, Else, Elif, Fi, Do, Done, Esac, In, Close,  // may not
+  None,
+  Not,
+  If,
+  While,
+  Until,
+  For,
+  Case,
+  Open,  // may begin a command
+  Then,
+  Else,
+  Elif,
+  Fi,
+  Do,
+  Done,
+  Esac,
+  In,
+  Close,  // may not
 };
 
 struct Word {
   Part* parts = nullptr;
   Word* next = nullptr;
-  bool literal = false;  // one unquoted Literal
-  bool plain = false;    // literal, and without anything that expands
+  bool literal = false;                // one unquoted Literal
+  bool plain = false;                  // literal, and without anything that expands
   Reserved reserved = Reserved::None;  // what it is where a reserved word may stand
   std::string_view text() const { return parts ? parts->text : std::string_view(); }
 };
 
 enum class NodeKind : uint8_t {
-  Simple, Sequence, And, Or, Not, If, While, Until, For, Case, Function, Redirected, Unsupported,
+  Simple,
+  Sequence,
+  And,
+  Or,
+  Not,
+  If,
+  While,
+  Until,
+  For,
+  Case,
+  Function,
+  Redirected,
+  Unsupported,
 };
 
 struct Redirect {

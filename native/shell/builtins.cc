@@ -10,7 +10,8 @@ int run_false(Shell&, Arguments) { return 1; }
 int status_operand(Shell& shell, Arguments arguments) {
   if (arguments.size() == 1) return shell.status;
   int status = 0;
-  if (arguments.size() > 2 || !parse_count(arguments[1], &status)) shell.unsupported("an odd operand of exit or return");
+  if (arguments.size() > 2 || !parse_count(arguments[1], &status))
+    shell.unsupported("an odd operand of exit or return");
   return status;
 }
 
@@ -39,22 +40,25 @@ int run_break(Shell& shell, Arguments arguments) { return leave_loops(shell, arg
 int run_continue(Shell& shell, Arguments arguments) { return leave_loops(shell, arguments, Skip::Continue); }
 
 constexpr Builtin kBuiltins[] = {
-    {"[", run_test, false, false},      {"echo", run_echo, false, false},     {"export", run_export, true, true},
-    {"test", run_test, false, false},   {".", run_dot, true, false},          {"unset", run_unset, true, false},
-    {"set", run_set, true, false},      {"eval", run_eval, true, false},      {"shift", run_shift, true, false},
-    {":", run_true, true, false},       {"true", run_true, false, false},     {"false", run_false, false, false},
-    {"exit", run_exit, true, false},    {"return", run_return, true, false},  {"break", run_break, true, false},
-    {"local", run_local, false, true},  {"printf", run_printf, false, false}, {"continue", run_continue, true, false},
-    {"source", run_dot, true, false},   {"readonly", run_readonly, true, true},
+    {"[", run_test, false, false},        {"echo", run_echo, false, false},
+    {"export", run_export, true, true},   {"test", run_test, false, false},
+    {".", run_dot, true, false},          {"unset", run_unset, true, false},
+    {"set", run_set, true, false},        {"eval", run_eval, true, false},
+    {"shift", run_shift, true, false},    {":", run_true, true, false},
+    {"true", run_true, false, false},     {"false", run_false, false, false},
+    {"exit", run_exit, true, false},      {"return", run_return, true, false},
+    {"break", run_break, true, false},    {"local", run_local, false, true},
+    {"printf", run_printf, false, false}, {"continue", run_continue, true, false},
+    {"source", run_dot, true, false},     {"readonly", run_readonly, true, true},
 };
 
 // Builtins of dash, bash, busybox and ksh that a script could mean, and words that only some of them reserve.
 constexpr std::string_view kForeign[] = {
-    "[[",      "alias",   "bg",     "bind",    "builtin", "caller",  "cd",       "chdir",   "command", "compgen",
-    "complete", "compopt", "coproc", "declare", "dirs",    "disown",  "enable",   "fc",      "fg",      "function",
-    "getopts", "hash",    "help",   "history", "jobs",    "kill",    "let",      "logout",  "mapfile", "popd",
-    "print",   "pushd",   "pwd",    "read",    "readarray", "select", "shopt",   "suspend", "time",    "times",
-    "trap",    "type",    "typeset", "ulimit", "umask",   "unalias", "wait",     "whence",
+    "[[",       "alias",   "bg",      "bind",    "builtin",   "caller",  "cd",     "chdir",   "command", "compgen",
+    "complete", "compopt", "coproc",  "declare", "dirs",      "disown",  "enable", "fc",      "fg",      "function",
+    "getopts",  "hash",    "help",    "history", "jobs",      "kill",    "let",    "logout",  "mapfile", "popd",
+    "print",    "pushd",   "pwd",     "read",    "readarray", "select",  "shopt",  "suspend", "time",    "times",
+    "trap",     "type",    "typeset", "ulimit",  "umask",     "unalias", "wait",   "whence",
 };
 
 }  // namespace

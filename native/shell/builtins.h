@@ -13,8 +13,8 @@ using Arguments = std::span<const std::string_view>;
 struct Builtin {
   std::string_view name;
   int (*run)(Shell& shell, Arguments arguments);
-  bool special;      // POSIX 2.14: found before functions, and assignments before it last
-  bool assigns;      // its NAME=VALUE arguments are expanded like assignments
+  bool special;  // POSIX 2.14: found before functions, and assignments before it last
+  bool assigns;  // its NAME=VALUE arguments are expanded like assignments
 };
 
 const Builtin* find_builtin(std::string_view name);

@@ -6,7 +6,7 @@ namespace davit::shell {
 
 // At "if" or "elif".
 Node* Parser::if_clause() {
-  shell_.enter();
+  shell_.enter({file_, line_});
   If* result = memory_.make<If>();
   result->kind = NodeKind::If;
   result->line = line_;

@@ -6,8 +6,8 @@ namespace davit::shell {
 namespace {
 
 // A tilde at `at` in unquoted literal text: adds $HOME and returns 1, or returns 0 when it stays a tilde.
-// `next`: what follows the text in its word. A prefix must be followed by the word's end, a slash, or in an assignment a
-// colon, none of them quoted.
+// `next`: what follows the text in its word. A prefix must be followed by the word's end, a slash, or in an assignment
+// a colon, none of them quoted.
 size_t expand_tilde(const Expansion& to, std::string_view text, size_t at, const Part* next) {
   size_t end = at + 1;
   bool colon_ends = to.purpose == Purpose::Assignment;

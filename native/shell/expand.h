@@ -9,12 +9,12 @@ struct Shell;
 
 // An expanded byte with what the later stages must know of it.
 using Cell = uint16_t;
-constexpr Cell kQuoted = 0x100;  // quoted: neither splits nor matches
-constexpr Cell kSplit = 0x200;   // came from an unquoted expansion: may split
-constexpr Cell kBreak = 0x400;   // not a byte: a field ends ("$@")
-constexpr Cell kMark = 0x800;    // not a byte: the field exists though it may be empty
-constexpr Cell kRegion = 0x1000; // first byte of an expansion
-constexpr Cell kAll = 0x2000;    // not a byte: "$@" is here
+constexpr Cell kQuoted = 0x100;   // quoted: neither splits nor matches
+constexpr Cell kSplit = 0x200;    // came from an unquoted expansion: may split
+constexpr Cell kBreak = 0x400;    // not a byte: a field ends ("$@")
+constexpr Cell kMark = 0x800;     // not a byte: the field exists though it may be empty
+constexpr Cell kRegion = 0x1000;  // first byte of an expansion
+constexpr Cell kAll = 0x2000;     // not a byte: "$@" is here
 constexpr Cell kNoByte = kBreak | kMark | kAll;
 inline char byte_of(Cell cell) { return static_cast<char>(cell & 0xff); }
 

@@ -46,9 +46,7 @@ class Splitter {
   }
 
  private:
-  Separator kind_of(Cell cell) const {
-    return (cell & (kSplit | kNoByte)) == kSplit ? kind_[cell & 0xff] : kNone;
-  }
+  Separator kind_of(Cell cell) const { return (cell & (kSplit | kNoByte)) == kSplit ? kind_[cell & 0xff] : kNone; }
 
   // At a separator: ends the field and steps over what belongs to the same separation: blanks, and one other
   // separator among them.
@@ -87,8 +85,8 @@ class Splitter {
   Fields& fields_;
   const Cell* start_ = nullptr;
   bool exists_ = false;
-  bool all_ = false;    // "$@" is in the word
-  const bool lone_;     // the word is one parameter and nothing else
+  bool all_ = false;  // "$@" is in the word
+  const bool lone_;   // the word is one parameter and nothing else
   Separator kind_[256] = {};
 };
 

@@ -100,9 +100,12 @@ Parser::Token Parser::read_redirect(int fd) {
   } else {
     position_++;  // >
     redirect->kind = Redirect::Kind::Write;
-    if (accept('>')) redirect->kind = Redirect::Kind::Append;
-    else if (accept('&')) redirect->kind = Redirect::Kind::Duplicate;
-    else accept('|');
+    if (accept('>'))
+      redirect->kind = Redirect::Kind::Append;
+    else if (accept('&'))
+      redirect->kind = Redirect::Kind::Duplicate;
+    else
+      accept('|');
   }
   skip_blanks();
   Token target = read_token();
@@ -146,7 +149,8 @@ void Parser::read_here_documents() {
       if (line == document.delimiter) break;
       // Where a substitution or a continuation may run across lines, the end is not where it seems.
       if (!document.quoted && line.find_first_of("`\\") != std::string_view::npos) error("here-document");
-      if (!document.quoted && (line.find("$(") != std::string_view::npos || line.find("${") != std::string_view::npos)) {
+      if (!document.quoted &&
+          (line.find("$(") != std::string_view::npos || line.find("${") != std::string_view::npos)) {
         error("here-document");
       }
     }

@@ -5,7 +5,7 @@
 namespace davit::shell {
 namespace {
 
-constexpr size_t kChunkBytes = 64 * 1024;
+constexpr size_t kChunkBytes = size_t{64} << 10;
 constexpr unsigned kSmallestClass = 5;  // 32 bytes
 
 }  // namespace

@@ -15,9 +15,9 @@ struct Value {
 
 // Variables that some shell keeps up to date by itself; dash does not, and whoever reads them expects it.
 bool is_kept_by_shells(std::string_view name) {
-  static constexpr std::string_view kNames[] = {"LINENO", "PPID",    "UID",     "EUID",     "GID",    "GROUPS",
-                                                "RANDOM", "SECONDS", "SRANDOM", "HOSTNAME", "OSTYPE", "HOSTTYPE",
-                                                "MACHTYPE", "SHLVL", "_",       "DIRSTACK", "EPOCHSECONDS", "PIPESTATUS"};
+  static constexpr std::string_view kNames[] = {
+      "LINENO",   "PPID",   "UID",      "EUID",     "GID",   "GROUPS", "RANDOM",   "SECONDS",      "SRANDOM",
+      "HOSTNAME", "OSTYPE", "HOSTTYPE", "MACHTYPE", "SHLVL", "_",      "DIRSTACK", "EPOCHSECONDS", "PIPESTATUS"};
   for (std::string_view known : kNames) {
     if (known == name) return true;
   }

@@ -143,7 +143,7 @@ Node* Parser::pipeline() {
 }
 
 Node* Parser::command() {
-  shell_.enter();
+  shell_.enter({file_, line_});
   const Token& token = peek();
   Node* result = nullptr;
   if (token.kind == TokenKind::Word && token.word->reserved != Reserved::None) {

@@ -18,7 +18,18 @@ class Parser {
 
  private:
   enum class TokenKind : uint8_t {
-    End, Word, Newline, Semicolon, DoubleSemicolon, Ampersand, AndAnd, Pipe, OrOr, Open, Close, Redirect,
+    End,
+    Word,
+    Newline,
+    Semicolon,
+    DoubleSemicolon,
+    Ampersand,
+    AndAnd,
+    Pipe,
+    OrOr,
+    Open,
+    Close,
+    Redirect,
   };
   struct Token {
     TokenKind kind = TokenKind::End;

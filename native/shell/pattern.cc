@@ -186,8 +186,8 @@ size_t Pattern::match_suffix(std::string_view text, bool longest) const {
   return simulate(text, true, longest);
 }
 
-// The set of states of a nondeterministic automaton, advanced byte by byte: state n has matched n elements. It sees every
-// size at which the pattern matches in one pass. Backward, text and pattern are read from their ends.
+// The set of states of a nondeterministic automaton, advanced byte by byte: state n has matched n elements. It sees
+// every size at which the pattern matches in one pass. Backward, text and pattern are read from their ends.
 size_t Pattern::simulate(std::string_view text, bool backward, bool longest) const {
   check_text(text);
   if (text.size() >= UINT32_MAX - 1) shell_.unsupported("a pattern against more than 4 GiB");

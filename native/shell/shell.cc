@@ -32,8 +32,8 @@ void set_working_directory(Shell& sh) {
 }
 
 void set_parameters(Shell& sh) {
-  std::string_view* items = static_cast<std::string_view*>(
-      sh.memory.keep((sh.input.args.size() + 1) * sizeof(std::string_view)));
+  std::string_view* items =
+      static_cast<std::string_view*>(sh.memory.keep((sh.input.args.size() + 1) * sizeof(std::string_view)));
   for (size_t i = 0; i < sh.input.args.size(); i++) new (&items[i]) std::string_view(sh.input.args[i]);
   sh.positional = {items, sh.input.args.size()};
 }

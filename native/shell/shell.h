@@ -21,33 +21,33 @@ namespace davit {
 
 struct ShellInput {
   std::string_view script;
-  std::string_view script_name;              // for places in messages
-  std::span<const char* const> args;         // $1 and so on
-  const char* arg0;                          // $0, and the prefix of the shell's own messages
-  std::span<const char* const> env;          // NAME=VALUE; what is not a valid name is dropped, as dash does
-  int root_fd;                               // AT_FDCWD, or the directory that absolute paths are resolved beneath
-  Arena* arena;                              // all memory; the result lies in it too. 8 MiB are ample; see memory.h
-  bool tail_exec = false;                    // a plain external command in last position counts as `exec`
+  std::string_view script_name;       // for places in messages
+  std::span<const char* const> args;  // $1 and so on
+  const char* arg0;                   // $0, and the prefix of the shell's own messages
+  std::span<const char* const> env;   // NAME=VALUE; what is not a valid name is dropped, as dash does
+  int root_fd;                        // AT_FDCWD, or the directory that absolute paths are resolved beneath
+  Arena* arena;                       // all memory; the result lies in it too. 8 MiB are ample; see memory.h
+  bool tail_exec = false;             // a plain external command in last position counts as `exec`
 };
 
 enum class ShellOutcome { Exec, Exit, Unsupported };
 
 // What the script wrote, in order. Nothing has been written yet: that is for the caller to do, unless Unsupported.
 struct ShellOutput {
-  int fd;                                    // 1 or 2
+  int fd;  // 1 or 2
   std::string_view bytes;
 };
 
 struct ShellResult {
   ShellOutcome outcome = ShellOutcome::Unsupported;
-  const char* const* argv = nullptr;         // Exec: as the script gave it, argv[0] not looked up in PATH
-  const char* const* envp = nullptr;         // Exec: the exported variables
-  int status = 0;                            // Exit: 0 to 255
+  const char* const* argv = nullptr;  // Exec: as the script gave it, argv[0] not looked up in PATH
+  const char* const* envp = nullptr;  // Exec: the exported variables
+  int status = 0;                     // Exit: 0 to 255
   const ShellOutput* outputs = nullptr;
   size_t output_count = 0;
-  std::string_view where_file;               // Unsupported: the place in script_name or in a sourced file
+  std::string_view where_file;  // Unsupported: the place in script_name or in a sourced file
   unsigned where_line = 0;
-  const char* unsupported = nullptr;         // what it was, a static string
+  const char* unsupported = nullptr;  // what it was, a static string
 };
 
 // Side effects: none but reading files. Needs at most 512 KiB of stack. Borrowed from `input` and the arena, the result

@@ -27,7 +27,8 @@ std::string_view find_in_path(Shell& shell, std::string_view name) {
     Answer answer = shell.files.stat(candidate.view(), true, &st);
     if (answer == Answer::Unknown) shell.unsupported("a directory in PATH that cannot be examined");
     if (answer == Answer::Yes && S_ISREG(st.st_mode)) {
-      if (shell.files.access(candidate.view(), R_OK) != Answer::Yes) shell.unsupported("a sourced file that cannot be read");
+      if (shell.files.access(candidate.view(), R_OK) != Answer::Yes)
+        shell.unsupported("a sourced file that cannot be read");
       return candidate.view();
     }
   }

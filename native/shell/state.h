@@ -57,14 +57,14 @@ struct Shell {
   Positional positional;
   Definition* functions = nullptr;
   Source* source = nullptr;
-  SavedVariable** locals = nullptr;       // of the function being executed
-  std::string_view message_command;       // eval or a sourced file, while it is executed; for messages
-  int status = 0;                         // $?
-  Position builtin_position;              // of the builtin being run, for `.` and eval
+  SavedVariable** locals = nullptr;  // of the function being executed
+  std::string_view message_command;  // eval or a sourced file, while it is executed; for messages
+  int status = 0;                    // $?
+  Position builtin_position;         // of the builtin being run, for `.` and eval
   Skip skip = Skip::None;
-  unsigned skip_loops = 0;                // how many loops break or continue still has to leave
-  unsigned loops = 0;                     // around the command, within its function or sourced file
-  unsigned returnable = 0;                // functions and sourced files around the command
+  unsigned skip_loops = 0;  // how many loops break or continue still has to leave
+  unsigned loops = 0;       // around the command, within its function or sourced file
+  unsigned returnable = 0;  // functions and sourced files around the command
 
   // Bounds recursion: syntax, execution and expansion alike. A level is under 1 KiB of stack.
   static constexpr unsigned kDepth = 320;
@@ -73,8 +73,9 @@ struct Shell {
   static constexpr unsigned kCommandCost = 20;
   static constexpr unsigned kFileCost = 200;
 
-  void enter() {
-    if (++depth_ > kDepth) stop.unsupported("nested too deeply");
+  void enter() { enter(stop.place); }
+  void enter(const Place& place) {
+    if (++depth_ > kDepth) stop.unsupported("nested too deeply", place);
   }
   void leave() { depth_--; }
   void charge(size_t work) {

@@ -75,16 +75,14 @@ void Parser::read_braces(Parts& parts, Context context) {
     length = c != '}';
     if (!length) parameter->text = {position_ - 1, 1};
   }
-  if (c == '}' && parameter->text.empty()) {
-    parameter->bad = "bad substitution";
-  } else if (is_name_start(c)) {
+  if (is_name_start(c)) {
     parameter->text = read_while(is_name_char);
   } else if (is_digit(c)) {
     parameter->text = read_while(is_digit);
   } else if (is_special_parameter(c) && !length) {
     parameter->text = {position_++, 1};
     parameter->bad = unknown_parameter(parameter->text);
-  } else if (c != '}') {
+  } else if (c != '}' || parameter->text.empty()) {
     parameter->bad = "bad substitution";
   }
   if (length) {
@@ -119,7 +117,12 @@ void Parser::read_operator(Part* parameter, bool quoted) {
   bool trim = parameter->op >= ParameterOp::TrimPrefix;
   if (trim && parameter->colon) parameter->bad = "bad substitution";
   // POSIX 2.6.2: the pattern of # and % is not quoted by the quotes around the whole.
+  const char* start = position_;
   parameter->word = read_operand(quoted && !trim);
+  // dash mixes the fields of such an operand with those of the words around it.
+  std::string_view operand(start, static_cast<size_t>(position_ - start));
+  bool all = operand.find("$@") != std::string_view::npos || operand.find("${@") != std::string_view::npos;
+  if (all && parameter->op == ParameterOp::Assign) parameter->bad = "$@ in the operand of ${x=}";
   // dash loses its way here, even where the operand is not used.
   const Part* first = parameter->word->parts;
   bool tilde = first && first->next && first->kind == PartKind::Literal && !first->quoted && first->text[0] == '~';
@@ -173,7 +176,7 @@ void Parser::read_arithmetic(Parts& parts, Context context) {
 
 // After "$(". The commands are parsed, as only that finds the parenthesis which closes them.
 void Parser::skip_command_substitution() {
-  shell_.enter();
+  shell_.enter({file_, line_});
   unsigned braces = brace_depth_;
   brace_depth_ = 0;
   has_token_ = false;
@@ -186,7 +189,7 @@ void Parser::skip_command_substitution() {
 
 // At a backquote. What is inside has lost one level of backslashes before it is parsed (POSIX 2.6.3).
 void Parser::skip_backquotes(bool quoted) {
-  shell_.enter();
+  shell_.enter({file_, line_});
   unsigned line = line_;
   position_++;
   Bytes text(memory_);

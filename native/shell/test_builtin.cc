@@ -14,8 +14,8 @@ bool is_unary(std::string_view word) {
 }
 
 bool is_binary(std::string_view word) {
-  static constexpr std::string_view kKnown[] = {"=",   "!=",  "-eq", "-ne", "-lt", "-le", "-gt", "-ge",
-                                                "==",  "<",   ">",   "-nt", "-ot", "-ef", "=~"};
+  static constexpr std::string_view kKnown[] = {"=",  "!=", "-eq", "-ne", "-lt", "-le", "-gt", "-ge",
+                                                "==", "<",  ">",   "-nt", "-ot", "-ef", "=~"};
   for (std::string_view known : kKnown) {
     if (known == word) return true;
   }

@@ -16,7 +16,7 @@ size_t hash(std::string_view name) {
 
 // dash builds these in, and unset does not take their export away: what is assigned later is exported again.
 bool is_built_in(std::string_view name) {
-  static constexpr std::string_view kNames[] = {"IFS", "PATH", "PS1",    "PS2",  "PS4",
+  static constexpr std::string_view kNames[] = {"IFS",  "PATH",     "PS1",    "PS2",  "PS4",
                                                 "MAIL", "MAILPATH", "OPTIND", "TERM", "HISTSIZE"};
   for (std::string_view known : kNames) {
     if (known == name) return true;
@@ -26,11 +26,16 @@ bool is_built_in(std::string_view name) {
 
 }  // namespace
 
+Variable** Variables::empty_table(size_t size) {
+  void* table = memory_.keep(size * sizeof *table_);
+  memset(table, 0, size * sizeof *table_);
+  return static_cast<Variable**>(table);
+}
+
 void Variables::import(std::span<const char* const> environment) {
   table_size_ = 256;
   while (table_size_ < environment.size()) table_size_ *= 2;
-  table_ = static_cast<Variable**>(memory_.keep(table_size_ * sizeof(Variable*)));
-  memset(table_, 0, table_size_ * sizeof(Variable*));
+  table_ = empty_table(table_size_);
   for (const char* entry : environment) {
     const char* equals = strchr(entry, '=');
     if (!equals || !is_name({entry, static_cast<size_t>(equals - entry)})) continue;
@@ -76,8 +81,7 @@ Variable* Variables::obtain(std::string_view name) {
 
 void Variables::grow_table() {
   table_size_ *= 4;
-  table_ = static_cast<Variable**>(memory_.keep(table_size_ * sizeof(Variable*)));
-  memset(table_, 0, table_size_ * sizeof(Variable*));
+  table_ = empty_table(table_size_);
   for (Variable* variable = first_; variable; variable = variable->next) {
     Variable** bucket = &table_[hash(variable->key()) & (table_size_ - 1)];
     variable->chain = *bucket;
@@ -119,9 +123,9 @@ void Variables::unset(Variable* variable) {
 void Variables::save(Variable* variable, SavedVariable** list) {
   uint32_t capacity = 0;
   void* block = memory_.take(sizeof(SavedVariable), &capacity);
-  *list = new (block) SavedVariable{*list,           variable,           variable->value, variable->entry,
-                                    variable->size,  variable->capacity, variable->set,   variable->exported,
-                                    variable->readonly};
+  *list = new (block) SavedVariable{*list,           variable,           variable->value,
+                                    variable->entry, variable->size,     variable->capacity,
+                                    variable->set,   variable->exported, variable->readonly};
   variable->value = variable->entry = nullptr;
   variable->size = variable->capacity = 0;
   variable->set = false;
@@ -148,7 +152,8 @@ const char* const* Variables::environment() {
   size_t count = 0;
   for (const Variable* v = first_; v; v = v->next) {
     count += v->set && v->exported;
-    if (v->set && !v->exported && v->lost_export) stop_.unsupported("a variable unset, then set, but not exported again");
+    if (v->set && !v->exported && v->lost_export)
+      stop_.unsupported("a variable unset, then set, but not exported again");
   }
   const char** entries = static_cast<const char**>(memory_.keep((count + 1) * sizeof(char*)));
   size_t i = 0;

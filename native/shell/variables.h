@@ -7,11 +7,11 @@
 namespace davit::shell {
 
 struct Variable {
-  Variable* chain;    // in a bucket
-  Variable* next;     // in order of appearance
+  Variable* chain;  // in a bucket
+  Variable* next;   // in order of appearance
   const char* name;
-  const char* value;  // not NUL-terminated
-  const char* entry;  // NAME=VALUE as it came in, as long as that is still its value
+  const char* value;                   // not NUL-terminated
+  const char* entry;                   // NAME=VALUE as it came in, as long as that is still its value
   uint32_t name_size, size, capacity;  // capacity 0: the value is not a block of ours
   bool set, exported, readonly;
   bool lost_export;  // unset while exported, one of those that dash then goes on exporting
@@ -54,6 +54,7 @@ class Variables {
   const char* const* environment();
 
  private:
+  Variable** empty_table(size_t size);
   void grow_table();
 
   Memory& memory_;

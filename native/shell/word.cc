@@ -136,7 +136,7 @@ void Parser::finish_word(Word* word) {
 
 // Reads up to what ends the context; the end itself is consumed, except for Bare.
 void Parser::read_parts(Parts& parts, Context context) {
-  shell_.enter();
+  shell_.enter({file_, line_});
   for (;;) {
     int c = current();
     if (c < 0) {

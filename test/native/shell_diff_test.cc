@@ -51,7 +51,8 @@ void compare_splitting(const World& world) {
   for (int i = 0; i < 400; i++) {
     std::string s = "IFS='" + pick(" :,\t", 3) + "'; a='" + pick("xy :,", 7) + "' b='" + pick("z :,", 4) + "'; set -- ";
     for (int n = 1 + random() % 2; n; n--) {
-      const char* forms[] = {"$a", "$b", "\"$a\"", "x", "$a$b", "\"\"", "$a\"$b\"", "${a#x}", "${u-$a}", "${a:+$b q}", "$a:$b"};
+      const char* forms[] = {"$a",       "$b",     "\"$a\"",  "x",          "$a$b", "\"\"",
+                             "$a\"$b\"", "${a#x}", "${u-$a}", "${a:+$b q}", "$a:$b"};
       for (int k = 1 + random() % 3; k; k--) s += forms[random() % 11];
       s += " ";
     }

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -27,7 +28,7 @@ struct Ending {
   int status = 0;
   Strings argv, environment;  // sorted
   std::string out, err;
-  std::string place;          // FILE:LINE: what, when it is not supported
+  std::string place;  // FILE:LINE: what, when it is not supported
 
   bool operator==(const Ending& other) const {
     return executed == other.executed && status == other.status && argv == other.argv &&
@@ -68,6 +69,34 @@ inline int probe(char** argv, char** environment) {
   return write(kProbeFd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) ? 0 : 1;
 }
 
+// Memory as a launch has it: zeroed pages, of which the untouched ones cost nothing.
+class Room {
+ public:
+  explicit Room(size_t size)
+      : size_(size), memory_(mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) {}
+  ~Room() { munmap(memory_, size_); }
+  Room(const Room&) = delete;
+  Room& operator=(const Room&) = delete;
+  void* memory() const { return memory_; }
+  size_t size() const { return size_; }
+
+ private:
+  size_t size_;
+  void* memory_;
+};
+
+// A script under the name "here".
+inline davit::ShellResult run(std::string_view script, davit::Arena& arena, std::vector<const char*> env = {"A=1"}) {
+  davit::ShellInput input{script, "here", {}, "sh", env, AT_FDCWD, &arena};
+  return davit::run_shell(input);
+}
+
+inline std::string repeat(const std::string& piece, int count) {
+  std::string all;
+  while (count--) all += piece;
+  return all;
+}
+
 class World {
  public:
   World() {
@@ -89,14 +118,17 @@ class World {
     ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
     if (n < 0) abort();
     self[n] = 0;
-    const char* links[][2] = {{"a.txt", "link"},      {"nowhere", "dangling"}, {"dir", "lnkdir"},
-                              {self, "bin/probe"}, {self, "exe-probe"}};
+    const char* links[][2] = {
+        {"a.txt", "link"}, {"nowhere", "dangling"}, {"dir", "lnkdir"}, {self, "bin/probe"}, {self, "exe-probe"}};
     for (auto& link : links) {
       if (symlink(link[0], link[1]) != 0) abort();
     }
     write_scripts();
-    environment = {"HOME=/h",      "PATH=" + directory + "/bin:/usr/bin:/bin", "PWD=" + directory,
-                   "FOO=foo",      "EMPTY=",  "LIST=a b  c", "not-a-name=1", "IFS=:", "noequals"};
+    environment = {"HOME=/h",          "PATH=" + directory + "/bin:/usr/bin:/bin",
+                   "PWD=" + directory, "FOO=foo",
+                   "EMPTY=",           "LIST=a b  c",
+                   "not-a-name=1",     "IFS=:",
+                   "noequals"};
   }
 
   ~World() {
@@ -106,9 +138,8 @@ class World {
 
   Ending interpret(const std::string& script, bool tail_exec = false, int root_fd = AT_FDCWD) const {
     constexpr size_t kArena = 24 << 20;
-    // Not from malloc: zeroed pages, untouched ones free of cost, as in production.
-    void* memory = mmap(nullptr, kArena, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    davit::Arena arena(memory, kArena);
+    Room room(kArena);
+    davit::Arena arena(room.memory(), room.size());
     std::vector<const char*> env, args;
     for (const std::string& e : environment) env.push_back(e.c_str());
     for (const std::string& a : arguments) args.push_back(a.c_str());
@@ -125,9 +156,9 @@ class World {
       (result.outputs[i].fd == 1 ? ending.out : ending.err) += result.outputs[i].bytes;
     }
     if (!ending.supported) {
-      ending.place = std::string(result.where_file) + ":" + std::to_string(result.where_line) + ": " + result.unsupported;
+      ending.place =
+          std::string(result.where_file) + ":" + std::to_string(result.where_line) + ": " + result.unsupported;
     }
-    munmap(memory, kArena);
     return ending;
   }
 
@@ -199,9 +230,11 @@ class World {
         {"env/self.sh", ". ./env/self.sh\n"},
         {"env.d/01-base.sh", "# nothing\n"},
         {"env.d/10-docker.sh", "export PATH=\"/opt/x:$PATH\"\nexport X_VERSION=\"${X_VERSION:-\"1.2\"}\"\n"},
-        {"env.d/90-environment.sh", "#!/bin/sh\n# text\n\n    export MY_VAR=\"value one\"\n    export MY_PATH=/opt/bin:$PATH\n"},
+        {"env.d/90-environment.sh",
+         "#!/bin/sh\n# text\n\n    export MY_VAR=\"value one\"\n    export MY_PATH=/opt/bin:$PATH\n"},
         {"env.d/91-environment.sh", "export FROM_POST=yes\n"},
-        {"env.d/99-base.sh", "if [ -z \"${LIBS:-}\" ]; then\n    LIBS=/l\nelse\n    LIBS=\"$LIBS:/l\"\nfi\nexport LIBS\n"},
+        {"env.d/99-base.sh",
+         "if [ -z \"${LIBS:-}\" ]; then\n    LIBS=/l\nelse\n    LIBS=\"$LIBS:/l\"\nfi\nexport LIBS\n"},
         {"scif/apps/foo/scif/env/01-base.sh", "SCIF_SEEN=\"$#\"; export SCIF_SEEN\n"},
     };
     for (auto& script : scripts) write_file(script[0], script[1]);
@@ -211,9 +244,9 @@ class World {
 // One case of a file in shell_corpus: "#### NAME [FLAG]...", then its script.
 struct Case {
   std::string name, script;
-  bool raw = false;          // nothing is appended to it
+  bool raw = false;  // nothing is appended to it
   bool unsupported = false;
-  bool tail = false;         // with tail_exec
+  bool tail = false;  // with tail_exec
 };
 
 inline std::vector<Case> read_corpus(const std::string& path) {
@@ -229,7 +262,8 @@ inline std::vector<Case> read_corpus(const std::string& path) {
     Case c;
     c.name = text.substr(at + marker.size(), line_end - at - marker.size());
     c.script = text.substr(line_end + 1, next == std::string::npos ? next : next - line_end);
-    for (auto [flag, member] : {std::pair{" [raw]", &Case::raw}, {" [unsupported]", &Case::unsupported}, {" [tail]", &Case::tail}}) {
+    for (auto [flag, member] :
+         {std::pair{" [raw]", &Case::raw}, {" [unsupported]", &Case::unsupported}, {" [tail]", &Case::tail}}) {
       size_t found = c.name.find(flag);
       c.*member = found != std::string::npos;
       if (c.*member) c.name.erase(found, strlen(flag));

@@ -1,12 +1,14 @@
 // libFuzzer: any bytes as a script. Build and run from the root of the project:
 //   clang++-14 -std=c++20 -g -O1 -fno-rtti -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
 //     -Inative -Itest/native test/native/shell_fuzz.cc native/shell/*.cc -o shell_fuzz
-//   ./shell_fuzz -max_total_time=180 -timeout=10 CORPUS test/native/shell_corpus
+//   ./shell_fuzz -max_total_time=180 -timeout=60 CORPUS test/native/shell_corpus
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <string>
 
 #include "shell/shell.h"
 
@@ -15,16 +17,25 @@ namespace {
 constexpr size_t kArena = 4 << 20;
 
 // A directory of its own, so that a script finds a few files and nothing of the machine.
+char name[] = "/tmp/davit-shell-fuzz-XXXXXX";
+
+void remove_root() {
+  for (const char* file : {"/env/a.sh", "/env/b.sh", "/a.txt"}) unlink((std::string(name) + file).c_str());
+  rmdir((std::string(name) + "/env").c_str());
+  rmdir(name);
+}
+
 int make_root() {
-  char name[] = "/tmp/davit-shell-fuzz-XXXXXX";
   int root = mkdtemp(name) ? open(name, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
   if (root < 0 || mkdirat(root, "env", 0755) != 0) abort();
-  const char* files[][2] = {{"env/a.sh", "x=1; f() { echo \"$@\"; }\n"}, {"env/b.sh", "export y=$x\nreturn 3\n"}, {"a.txt", ""}};
+  const char* files[][2] = {
+      {"env/a.sh", "x=1; f() { echo \"$@\"; }\n"}, {"env/b.sh", "export y=$x\nreturn 3\n"}, {"a.txt", ""}};
   for (auto& file : files) {
     int fd = openat(root, file[0], O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
     if (write(fd, file[1], strlen(file[1])) < 0) abort();
     close(fd);
   }
+  atexit(remove_root);
   return root;
 }
 
@@ -44,8 +55,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   // The last byte chooses the settings, so that mutations of the rest keep them.
   uint8_t settings = size ? data[size - 1] : 0;
   davit::Arena arena(memory, settings & 2 ? kArena : 256 << 10);
-  davit::ShellInput input{{reinterpret_cast<const char*>(data), size ? size - 1 : 0}, "fuzz", args, "sh", env,
-                          root, &arena, (settings & 1) != 0};
+  davit::ShellInput input{{reinterpret_cast<const char*>(data), size ? size - 1 : 0},
+                          "fuzz",
+                          args,
+                          "sh",
+                          env,
+                          root,
+                          &arena,
+                          (settings & 1) != 0};
   davit::ShellResult result = davit::run_shell(input);
   // Reads all that came back, for AddressSanitizer to see.
   volatile size_t sum = 0;

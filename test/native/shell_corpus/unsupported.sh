@@ -218,6 +218,8 @@ echo .*
 echo ${#@}
 #### operators on all parameters [unsupported]
 echo "${@:-x}"
+#### all parameters as an assigned default [unsupported]
+echo ${u:="$@"}
 #### assigning a positional parameter [unsupported]
 echo ${9:=x}
 #### unterminated quote [unsupported]
