@@ -21,6 +21,6 @@ if(sources)
 endif()
 
 if(TARGET davit_image)
-  davit_addon(davit-image ${CMAKE_SOURCE_DIR}/native/image/binding.cc)
+  davit_addon(davit-image ${CMAKE_SOURCE_DIR}/native/image/binding.cc ${CMAKE_SOURCE_DIR}/native/image/layer_binding.cc)
   target_link_libraries(davit-image PRIVATE davit_options davit_image)
 endif()

@@ -1,19 +1,31 @@
 // The door of the image addon: arguments in, one call, the result or an error out. Everything blocks; the addon is
 // loaded by worker threads alone (src/workers). The shapes are described in src/workers/shared/image-addon.ts.
+#include "image/binding.h"
+
 #include <fcntl.h>
-#include <napi.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "image/elf.h"
 #include "image/source.h"
-#include "image/squashfs_writer.h"
 #include "image/unpack.h"
 #include "sys/text.h"
 
 namespace davit::image {
 namespace {
+
+const char* kind_name(FailureKind kind) {
+  switch (kind) {
+    case FailureKind::integrity: return "integrity";
+    case FailureKind::limit: return "limit";
+    case FailureKind::cancelled: return "cancelled";
+    case FailureKind::other: break;
+  }
+  return nullptr;
+}
+
+}  // namespace
 
 void raise(Napi::Env env, const Failure& failure) {
   std::string reason =
@@ -22,14 +34,33 @@ void raise(Napi::Env env, const Failure& failure) {
   error.Set("step", failure.step);
   error.Set("object", failure.object);
   if (failure.err) error.Set("errno", errno_name(failure.err));
+  if (const char* kind = kind_name(failure.kind)) error.Set("kind", kind);
   error.ThrowAsJavaScriptException();
 }
 
-std::string text(const Napi::Object& object, const char* key) { return object.Get(key).ToString().Utf8Value(); }
-bool truth(const Napi::Object& object, const char* key) { return object.Get(key).ToBoolean().Value(); }
-uint64_t number(const Napi::Object& object, const char* key) {
-  return static_cast<uint64_t>(object.Get(key).ToNumber().Int64Value());
+Injection injection_from(const Napi::Object& given) {
+  std::string type = text(given, "type");
+  mode_t kind = type == "directory" ? S_IFDIR : type == "symlink" ? S_IFLNK : S_IFREG;
+  Injection injection;
+  injection.path = text(given, "path");
+  injection.mode = kind | static_cast<mode_t>(number(given, "mode"));
+  injection.content = kind == S_IFDIR ? "" : text(given, "content");
+  injection.replace = truth(given, "replace");
+  return injection;
 }
+
+WriteOptions write_options_from(const Napi::Object& given) {
+  WriteOptions options;
+  options.compressor = static_cast<uint16_t>(number(given, "compressor"));
+  options.level = static_cast<unsigned>(number(given, "level"));
+  options.block_size = static_cast<uint32_t>(number(given, "blockSize"));
+  options.workers = static_cast<unsigned>(number(given, "workers"));
+  options.mtime = static_cast<uint32_t>(number(given, "mtime"));
+  return options;
+}
+
+namespace {
+
 Source* source_of(const Napi::CallbackInfo& info) { return info[0].As<Napi::External<Source>>().Data(); }
 
 Napi::Value wrap(Napi::Env env, std::unique_ptr<Source> source, const Outcome& outcome) {
@@ -134,31 +165,16 @@ Napi::Value notes_call(const Napi::CallbackInfo& info) {
   return list;
 }
 
-Injection injection_from(const Napi::Object& given) {
-  std::string type = text(given, "type");
-  mode_t kind = type == "directory" ? S_IFDIR : type == "symlink" ? S_IFLNK : S_IFREG;
-  Injection injection;
-  injection.path = text(given, "path");
-  injection.mode = kind | static_cast<mode_t>(number(given, "mode"));
-  injection.content = kind == S_IFDIR ? "" : text(given, "content");
-  injection.replace = truth(given, "replace");
-  return injection;
-}
-
-// writeSquashfs(source, fd, offsetBytes, { compressor, level, blockSize, workers, mtime, inject })
+// writeSquashfs(source, fd, offsetBytes, { compressor, level, blockSize, workers, mtime, latestS, inject })
 Napi::Value write_squashfs_call(const Napi::CallbackInfo& info) {
   Source* source = source_of(info);
   Napi::Object given = info[3].As<Napi::Object>();
-  WriteOptions options;
-  options.compressor = static_cast<uint16_t>(number(given, "compressor"));
-  options.level = static_cast<unsigned>(number(given, "level"));
-  options.block_size = static_cast<uint32_t>(number(given, "blockSize"));
-  options.workers = static_cast<unsigned>(number(given, "workers"));
-  options.mtime = static_cast<uint32_t>(number(given, "mtime"));
+  WriteOptions options = write_options_from(given);
   Napi::Array inject = given.Get("inject").As<Napi::Array>();
   for (uint32_t i = 0; i < inject.Length(); i++)
     source->tree.inject(injection_from(inject.Get(i).As<Napi::Object>()), options.mtime);
   source->tree.sort();
+  if (given.Get("latestS").IsNumber()) source->tree.clamp_times(static_cast<uint32_t>(number(given, "latestS")));
   WriteResult result;
   int fd = info[1].ToNumber().Int32Value();
   uint64_t offset = static_cast<uint64_t>(info[2].ToNumber().Int64Value());
@@ -214,6 +230,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   exports.Set("machine", Napi::Function::New(env, machine_call));
   exports.Set("notes", Napi::Function::New(env, notes_call));
   exports.Set("writeSquashfs", Napi::Function::New(env, write_squashfs_call));
+  exports.Set("convertLayers", Napi::Function::New(env, convert_layers_call));
   exports.Set("unpack", Napi::Function::New(env, unpack_call));
   exports.Set("lockFile", Napi::Function::New(env, lock_file_call));
   exports.Set("syncFileSystem", Napi::Function::New(env, sync_call));

@@ -38,26 +38,18 @@ bool valid_name(std::string_view name) {
          name.find_first_of(std::string_view("/\0", 2)) == std::string_view::npos;
 }
 
-namespace {
-
-// Cuts the first component off a path.
 std::string_view next_component(std::string_view* path) {
-  size_t start = path->find_first_not_of('/');
-  if (start == std::string_view::npos) start = path->size();
+  size_t start = std::min(path->find_first_not_of('/'), path->size());
   size_t end = std::min(path->find('/', start), path->size());
   std::string_view name = path->substr(start, end - start);
   path->remove_prefix(end);
   return name;
 }
 
-Inode* new_file(Tree* tree, mode_t mode, uint32_t mtime) {
-  Inode* inode = tree->add_inode();
-  inode->mode = mode;
+Inode* Tree::add_inode(const Injection& injection, uint32_t mtime) {
+  Inode* inode = add_inode();
+  inode->mode = injection.mode;
   inode->mtime = mtime;
-  return inode;
-}
-
-void fill(Inode* inode, const Injection& injection) {
   if (S_ISLNK(inode->mode)) {
     inode->target = injection.content;
   } else if (S_ISREG(inode->mode)) {
@@ -65,9 +57,8 @@ void fill(Inode* inode, const Injection& injection) {
     inode->memory = injection.content;
     inode->size = injection.content.size();
   }
+  return inode;
 }
-
-}  // namespace
 
 void Tree::inject(const Injection& injection, uint32_t mtime) {
   std::string_view rest = injection.path;
@@ -77,12 +68,11 @@ void Tree::inject(const Injection& injection, uint32_t mtime) {
     Node* child = child_named(at, name);
     bool last = rest.find_first_not_of('/') == std::string_view::npos;
     if (!last) {
-      at = child ? child : add_node(at, name, new_file(this, S_IFDIR | 0755, mtime));
+      at = child ? child : add_node(at, name, add_inode({"", S_IFDIR | 0755, "", false}, mtime));
       continue;
     }
     if (child && (!injection.replace || child->is_directory())) return;
-    Inode* inode = new_file(this, injection.mode, mtime);
-    fill(inode, injection);
+    Inode* inode = add_inode(injection, mtime);
     if (child) {
       child->inode->links--;
       child->inode = inode;
@@ -97,6 +87,10 @@ void Tree::inject(const Injection& injection, uint32_t mtime) {
 void Tree::sort() {
   for (Node& node : nodes_)
     std::sort(node.children.begin(), node.children.end(), [](Node* a, Node* b) { return a->name < b->name; });
+}
+
+void Tree::clamp_times(uint32_t latest) {
+  for (Inode& inode : inodes_) inode.mtime = std::min(inode.mtime, latest);
 }
 
 Node* Tree::find(std::string_view path) const {

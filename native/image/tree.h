@@ -58,6 +58,8 @@ struct Node {
   Inode* inode = nullptr;
   Node* parent = nullptr;  // null for the root
   std::vector<Node*> children;
+  uint32_t layer = 0;   // of an image made of layers: the one that put this here
+  uint32_t pruned = 0;  // and the last one that hid what those below it have in this directory
 
   bool is_directory() const { return S_ISDIR(inode->mode); }
 };
@@ -79,6 +81,8 @@ class Tree {
   Node* root = nullptr;
 
   Inode* add_inode() { return &inodes_.emplace_back(); }
+  // What an injection puts there; it belongs to uid and gid 0.
+  Inode* add_inode(const Injection& injection, uint32_t mtime);
   // `parent` null makes the root.
   Node* add_node(Node* parent, std::string_view name, Inode* inode);
   size_t node_count() const { return nodes_.size(); }
@@ -89,6 +93,8 @@ class Tree {
   void inject(const Injection& injection, uint32_t mtime);
   // Sorts every directory as squashfs wants it: by bytes.
   void sort();
+  // Files with a later date get `latest`.
+  void clamp_times(uint32_t latest);
   // The node at a path below the root, symbolic links followed within the tree; null when there is none.
   Node* find(std::string_view path) const;
 
@@ -98,6 +104,8 @@ class Tree {
 };
 
 Node* child_named(const Node* directory, std::string_view name);
+// Cuts the first component off a path; empty when there is none.
+std::string_view next_component(std::string_view* path);
 // "usr/bin/env"; "." for the root.
 std::string path_of(const Node* node);
 // A name that can stand in a directory: not empty, not "." or "..", no slash, no NUL, at most 255 bytes.

@@ -1,0 +1,185 @@
+#include "image/decompress.h"
+
+#include <string.h>
+#include <zlib.h>
+#include <zstd.h>
+
+#include <algorithm>
+
+namespace davit::image {
+namespace {
+
+// What is left of the piece the source gave last.
+class Input {
+ public:
+  Input(ByteSource* source, const std::string& name) : source_(source), name_(name) {}
+
+  // Gets the next piece when none is left; size() is 0 after that only at the end.
+  Outcome fill() { return size_ > 0 ? Outcome{} : source_->next(&data_, &size_); }
+  const uint8_t* data() const { return data_; }
+  size_t size() const { return size_; }
+  void consume(size_t count) {
+    data_ += count;
+    size_ -= count;
+  }
+  Failure failure(std::string_view detail) const { return logic_failure("decompress", name_, detail); }
+
+ private:
+  ByteSource* source_;
+  std::string name_;
+  const uint8_t* data_ = nullptr;
+  size_t size_ = 0;
+};
+
+class Plain : public Decompressor {
+ public:
+  explicit Plain(Input input) : input_(std::move(input)) {}
+  bool plain() const override { return true; }
+
+  Outcome read(uint8_t* out, size_t size, size_t* got) override {
+    for (*got = 0; *got < size;) {
+      if (auto bad = input_.fill()) return bad;
+      size_t count = std::min(size - *got, input_.size());
+      if (count == 0) return {};
+      memcpy(out + *got, input_.data(), count);
+      input_.consume(count);
+      *got += count;
+    }
+    return {};
+  }
+
+ private:
+  Input input_;
+};
+
+class Gzip : public Decompressor {
+ public:
+  explicit Gzip(Input input) : input_(std::move(input)) {}
+  ~Gzip() override { inflateEnd(&stream_); }
+  bool start() { return inflateInit2(&stream_, 15 + 16) == Z_OK; }  // the largest window, a gzip header
+
+  Outcome read(uint8_t* out, size_t size, size_t* got) override {
+    for (*got = 0; *got < size;) {
+      if (auto bad = input_.fill()) return bad;
+      if (member_ended_) {
+        bool more = false;
+        if (auto bad = next_member(&more)) return bad;
+        if (!more) return {};
+      }
+      if (input_.size() == 0) return input_.failure("the gzip stream is cut off");
+      stream_.next_in = const_cast<uint8_t*>(input_.data());
+      stream_.avail_in = static_cast<uInt>(std::min<size_t>(input_.size(), UINT32_MAX));
+      stream_.next_out = out + *got;
+      stream_.avail_out = static_cast<uInt>(std::min<size_t>(size - *got, UINT32_MAX));
+      uInt offered = stream_.avail_in, room = stream_.avail_out;
+      int code = inflate(&stream_, Z_NO_FLUSH);
+      input_.consume(offered - stream_.avail_in);
+      *got += room - stream_.avail_out;
+      member_ended_ = code == Z_STREAM_END;
+      if (code == Z_MEM_ERROR) return input_.failure("out of memory");
+      if (code != Z_OK && code != Z_STREAM_END && code != Z_BUF_ERROR)
+        return input_.failure(std::string("the gzip stream is damaged: ") + (stream_.msg ? stream_.msg : "unknown"));
+    }
+    return {};
+  }
+
+ private:
+  // gzip(1): members may follow each other, and zeros may follow the last.
+  Outcome next_member(bool* more) {
+    while (input_.size() > 0 && input_.data()[0] == 0) {
+      input_.consume(1);
+      padded_ = true;
+      if (auto bad = input_.fill()) return bad;
+    }
+    if (input_.size() == 0) return {};
+    if (padded_ || input_.data()[0] != 0x1f)
+      return input_.failure("there is something after the end of the gzip stream");
+    inflateReset(&stream_);
+    member_ended_ = false;
+    *more = true;
+    return {};
+  }
+
+  Input input_;
+  z_stream stream_ = {};
+  bool member_ended_ = false;
+  bool padded_ = false;
+};
+
+struct FreeZstd {
+  void operator()(ZSTD_DCtx* context) const { ZSTD_freeDCtx(context); }
+};
+
+class Zstd : public Decompressor {
+ public:
+  explicit Zstd(Input input) : input_(std::move(input)), context_(ZSTD_createDCtx()) {}
+  bool start() const { return context_ != nullptr; }
+
+  // Frames may follow each other. A window over 128 MiB, ZSTD_WINDOWLOG_LIMIT_DEFAULT, is refused by the library.
+  Outcome read(uint8_t* out, size_t size, size_t* got) override {
+    ZSTD_outBuffer to = {out, size, 0};
+    while (to.pos < size) {
+      if (auto bad = input_.fill()) return bad;
+      if (input_.size() == 0 && flushed_) break;
+      ZSTD_inBuffer from = {input_.data(), input_.size(), 0};
+      size_t before = to.pos;
+      size_t code = ZSTD_decompressStream(context_.get(), &to, &from);
+      input_.consume(from.pos);
+      if (ZSTD_isError(code))
+        return input_.failure(std::string("the zstd stream is damaged: ") + ZSTD_getErrorName(code));
+      if (from.size == 0 && to.pos == before && code != 0) return input_.failure("the zstd stream is cut off");
+      flushed_ = code == 0;
+    }
+    *got = to.pos;
+    return {};
+  }
+
+ private:
+  Input input_;
+  std::unique_ptr<ZSTD_DCtx, FreeZstd> context_;
+  bool flushed_ = true;  // at the end of a frame, all of it given out
+};
+
+bool starts_with(const Input& input, std::string_view magic) {
+  return input.size() >= magic.size() && memcmp(input.data(), magic.data(), magic.size()) == 0;
+}
+
+// A name may begin like anything; POSIX's magic is at 257.
+bool is_tar(const Input& input) { return input.size() >= 512 && memcmp(input.data() + 257, "ustar", 5) == 0; }
+
+// Zstandard's own magic, and those of its skippable frames (RFC 8878, 3.1.2), which eStargz-like layers begin with.
+bool is_zstd(const Input& input) {
+  if (starts_with(input, "\x28\xb5\x2f\xfd")) return true;
+  const uint8_t* magic = input.data();
+  return input.size() >= 4 && (magic[0] & 0xf0) == 0x50 && magic[1] == 0x2a && magic[2] == 0x4d && magic[3] == 0x18;
+}
+
+template <typename T>
+Outcome start(Input input, std::unique_ptr<Decompressor>* out) {
+  auto made = std::make_unique<T>(input);
+  if (!made->start()) return input.failure("out of memory");
+  *out = std::move(made);
+  return {};
+}
+
+}  // namespace
+
+Outcome open_decompressor(ByteSource* source, const std::string& name, std::unique_ptr<Decompressor>* out) {
+  Input input(source, name);
+  if (auto bad = input.fill()) return bad;
+  if (is_tar(input)) {
+    *out = std::make_unique<Plain>(std::move(input));
+    return {};
+  }
+  if (starts_with(input, "\x1f\x8b")) return start<Gzip>(input, out);
+  if (is_zstd(input)) return start<Zstd>(input, out);
+  if (starts_with(input,
+                  "\xfd"
+                  "7zXZ"))
+    return input.failure("compressed with xz, which layers may not be");
+  if (starts_with(input, "BZh")) return input.failure("compressed with bzip2, which layers may not be");
+  *out = std::make_unique<Plain>(std::move(input));
+  return {};
+}
+
+}  // namespace davit::image
