@@ -8,7 +8,7 @@
 //
 // Three things are deliberately not dash's: PS1, PS2 and PS4 start unset, as in every other shell that is not
 // interactive (the 99-base.sh of images asks for an empty PS1); `source` is `.`; variables that bash sets by itself
-// (UID, RANDOM, ...) are Unsupported instead of empty.
+// (UID, RANDOM, ...) are Unsupported instead of empty, unless the caller's own script only asks whether they are set.
 #pragma once
 #include <stddef.h>
 
