@@ -1,0 +1,49 @@
+// npm run bench [-- QUESTION...] [--rounds N] [--json FILE]: measures davit beside an empty Node and its peers.
+import { writeFileSync } from 'node:fs';
+import { availableParallelism, loadavg, release } from 'node:os';
+import { parseArgs } from 'node:util';
+import { api } from './api.mjs';
+import { exec } from './exec.mjs';
+import { closeBench, openBench } from './support/bench.mjs';
+import { print } from './support/report.mjs';
+import { listStop } from './list-stop.mjs';
+import { memory } from './memory.mjs';
+import { start } from './start.mjs';
+
+const questions = { start, exec, 'list-stop': listStop, memory, api };
+const usage = `usage: run.mjs [${Object.keys(questions).join('|')}]... [--rounds N] [--json FILE]`;
+
+async function main() {
+  const options = { rounds: { type: 'string', default: '20' }, json: { type: 'string' } };
+  const { values, positionals } = parseArgs({ options, allowPositionals: true });
+  const rounds = Number(values.rounds);
+  if (!(rounds >= 1) || positionals.some((name) => !Object.hasOwn(questions, name))) throw new Error(usage);
+  const bench = openBench();
+  const results = [];
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => closeBench(bench).then(() => process.exit(1)));
+  try {
+    const machine = { cpus: availableParallelism(), kernel: release(), node: process.version, rounds };
+    say(`${machine.cpus} CPUs, Linux ${machine.kernel}, Node ${machine.node}, ${rounds} rounds`);
+    for (const name of positionals.length > 0 ? positionals : Object.keys(questions)) {
+      const load = loadavg()[0];
+      const result = await questions[name](bench, rounds);
+      result.load = [load, loadavg()[0]];
+      print(result);
+      say(`load: ${result.load.map((value) => value.toFixed(1)).join(' before, ')} after`);
+      results.push({ name, ...result });
+    }
+    const skips = [...bench.skips];
+    if (values.json) writeFileSync(values.json, `${JSON.stringify({ machine, skips, results }, null, 2)}\n`);
+  } finally {
+    await closeBench(bench);
+  }
+}
+
+function say(text) {
+  process.stdout.write(`\n${text}\n`);
+}
+
+main().catch((error) => {
+  process.stderr.write(`bench: ${error.message}\n`);
+  process.exitCode = 1;
+});

@@ -1,0 +1,90 @@
+// The programs davit is measured beside: crun, bwrap and, where it is installed, apptainer.
+import { execFileSync } from 'node:child_process';
+import { accessSync, constants, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expectSuccess } from './bench.mjs';
+import { Timer } from './clock.mjs';
+
+/** crun for root: a bundle on the same root directory, with the cgroup2 view that some versions insist on. */
+export function findCrun(bench) {
+  const program = onPath('crun');
+  if (!program) return void bench.skip('crun: not on PATH');
+  if (process.getuid() !== 0) return void bench.skip('crun: measured as root only');
+  const bundle = join(bench.temporary, 'bundle');
+  mkdirSync(bundle);
+  execFileSync(program, ['spec'], { cwd: bundle });
+  const file = join(bundle, 'config.json');
+  const config = JSON.parse(readFileSync(file, 'utf8'));
+  config.root = { path: bench.sandbox, readonly: true };
+  config.process = { ...config.process, terminal: false, args: ['/bin/sleep', '1000000'] };
+  delete config.process.rlimits;
+  delete config.linux.resources;
+  writeFileSync(file, JSON.stringify(config));
+  const [{ clean }] = bench.subjects;
+  const timer = new Timer(['--cgroup2', '--dir', bundle]);
+  bench.closers.push(() => timer.close());
+  // Without cgroups: their rules for devices need a right that some machines do not give, and davit makes none either.
+  const global = [program, '--cgroup-manager=disabled', '--root', join(bench.temporary, 'crun')];
+  const run = async (...args) => expectSuccess(['crun', ...args], await timer.run([...global, ...args], clean));
+  return { run, bundle };
+}
+
+/** bwrap with the binds of a davit exec, on the unpacked directory. */
+export function findBwrap(bench) {
+  const program = onPath('bwrap');
+  if (!program) return void bench.skip('bwrap: not on PATH');
+  return {
+    command(subject) {
+      const words = [program, '--ro-bind', bench.sandbox, '/'];
+      for (const path of ['/dev', '/proc', '/sys', subject.home, '/var/tmp', '/tmp'])
+        words.push(path === '/dev' ? '--dev-bind' : '--bind', path, path);
+      for (const path of ['/etc/hosts', '/etc/resolv.conf', '/etc/localtime']) words.push('--ro-bind-try', path, path);
+      return [...words, '/bin/true'];
+    },
+  };
+}
+
+/**
+ * apptainer on PATH, or what DAVIT_BENCH_APPTAINER says: the last word is the program, the words before it enter the
+ * root directory it is installed in. The timer itself is started with these, so that entering is not measured.
+ */
+export function findApptainer(bench) {
+  const words = (process.env.DAVIT_BENCH_APPTAINER ?? 'apptainer').split(/\s+/).filter(Boolean);
+  const prefix = words.slice(0, -1);
+  let program;
+  try {
+    const [shell, ...rest] = [...prefix, '/bin/sh', '-c', `command -v ${words.at(-1)}`];
+    program = execFileSync(shell, rest, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+  } catch {
+    return void bench.skip('apptainer: neither on PATH nor named by DAVIT_BENCH_APPTAINER');
+  }
+  const timers = new Map();
+  const run = async (subject, args, options) => {
+    if (!timers.has(subject)) timers.set(subject, new Timer(['--dir', '/tmp', ...subject.timerArgs], prefix));
+    const env = { ...subject.clean, APPTAINER_CONFIGDIR: join(subject.own, 'apptainer') };
+    return expectSuccess(['apptainer', ...args], await timers.get(subject).run([program, ...args], env, options));
+  };
+  bench.closers.push(async () => {
+    for (const [subject, timer] of timers) {
+      await run(subject, ['instance', 'stop', '--all']).catch(() => undefined);
+      timer.close();
+    }
+  });
+  return { run: (subject, ...args) => run(subject, args), list: (subject) => listed(run, subject) };
+}
+
+async function listed(run, subject) {
+  return JSON.parse((await run(subject, ['instance', 'list', '--json'], { output: true })).out).instances;
+}
+
+function onPath(name) {
+  for (const folder of (process.env.PATH ?? '').split(':')) {
+    try {
+      accessSync(join(folder, name), constants.X_OK);
+      return join(folder, name);
+    } catch {
+      // the next one
+    }
+  }
+  return undefined;
+}

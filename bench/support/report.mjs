@@ -1,0 +1,35 @@
+// Tables for people: Markdown, which is also what docs/performance.md holds.
+
+/** Prints a result: its title, the rows, and what else was found. */
+export function print({ title, rows = [], table, facts = [] }) {
+  const lines = [`\n## ${title}\n`];
+  if (rows.length > 0) lines.push(...timeTable(rows));
+  if (table) lines.push(...markdown(table[0], table.slice(1)));
+  if (facts.length > 0) lines.push('', ...facts.map((fact) => `- ${fact}`));
+  process.stdout.write(`${lines.join('\n')}\n`);
+}
+
+function timeTable(rows) {
+  const head = ['who', 'what', 'wall ms', 'min', 'p90', 'x node', 'CPU ms', 'CPU x node'];
+  const cells = rows.map(({ group, name, wall, cpu, wallRatio, cpuRatio }) => [
+    group,
+    name,
+    fixed(wall.median, 1),
+    fixed(wall.min, 1),
+    fixed(wall.p90, 1),
+    fixed(wallRatio.median, 2),
+    fixed(cpu.median, 1),
+    fixed(cpuRatio.median, 2),
+  ]);
+  return markdown(head, cells);
+}
+
+function markdown(head, rows) {
+  const line = (cells) => `| ${cells.join(' | ')} |`;
+  const ruler = head.map((_, index) => (rows.every((row) => /^[\d.-]+$/.test(row[index])) ? '--:' : '---'));
+  return [line(head), line(ruler), ...rows.map(line)];
+}
+
+export function fixed(value, digits) {
+  return value.toFixed(digits);
+}
