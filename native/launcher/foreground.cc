@@ -16,17 +16,6 @@
 namespace davit {
 namespace {
 
-int report_failure(const Context& ctx) {
-  if (ctx.plan.output.report_fd > 2) {
-    Report report;
-    report.failure = &ctx.failure;
-    send_report(ctx.plan, report);
-  } else {
-    say_failure(ctx.plan, ctx.failure);
-  }
-  return kFatalStatus;
-}
-
 // newuidmap and newgidmap work on a process from outside: a helper process waits until this one has its namespace.
 struct MapHelper {
   pid_t pid = 0;

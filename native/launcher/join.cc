@@ -21,17 +21,6 @@
 namespace davit {
 namespace {
 
-int report_failure(const Context& ctx) {
-  if (ctx.plan.output.report_fd > 2) {
-    Report report;
-    report.failure = &ctx.failure;
-    send_report(ctx.plan, report);
-  } else {
-    say_failure(ctx.plan, ctx.failure);
-  }
-  return kFatalStatus;
-}
-
 bool missing(Context& ctx) {
   Text<300> message;
   message.add("no instance found with name ").add(ctx.plan.join.name);

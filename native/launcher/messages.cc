@@ -98,4 +98,15 @@ void send_report(const LaunchPlan& plan, const Report& report) {
   write_all(plan.output.report_fd, w.view());
 }
 
+int report_failure(const Context& ctx) {
+  if (ctx.plan.output.report_fd > 2) {
+    Report report;
+    report.failure = &ctx.failure;
+    send_report(ctx.plan, report);
+  } else {
+    say_failure(ctx.plan, ctx.failure);
+  }
+  return kFatalStatus;
+}
+
 }  // namespace davit

@@ -4,6 +4,8 @@
 
 namespace davit {
 
+constexpr int kFatalStatus = 255;  // what a failed launch exits with
+
 enum Level : int { kFatal = -4, kError = -3, kWarning = -2, kInfo = 1, kVerbose = 4, kDebug = 5 };
 
 // One line on stderr, when the plan's message level lets it through.
@@ -27,5 +29,8 @@ const char* fork_hint(int error);
 bool receive_failure(int fd, Failure* failure);
 // The text of a failure as say_failure words it, without prefix, step and hint.
 Text<800> failure_text(const Failure& failure);
+
+// Tells of ctx.failure, by the report or on the terminal. Returns the exit status for it.
+int report_failure(const Context& ctx);
 
 }  // namespace davit

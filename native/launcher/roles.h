@@ -11,8 +11,6 @@ extern char** environ;
 
 namespace davit {
 
-constexpr int kFatalStatus = 255;  // what a failed launch exits with
-
 // front_door.cc: finds Node and executes dist/davit.cjs. Returns the exit status when that is impossible.
 int front_door(int argc, char** argv);
 
