@@ -14,7 +14,26 @@ export interface WriteOptions {
   workers: number;
   /** Unix seconds, of the file system and of the entries that are added. */
   mtime: number;
+  /** Files with a later date get this one. */
+  latestS?: number;
   inject: NewEntry[];
+}
+
+export interface ConvertOptions extends Omit<WriteOptions, 'inject'> {
+  /** Lowest first. `digest` is of the file, `diffId` of the tar in it; '' when nobody has announced it. */
+  layers: { path: string; digest: string; diffId: string }[];
+  /** Put on top of the layers. */
+  generated: NewEntry[];
+  /** Every file belongs to root. */
+  allRoot: boolean;
+  /** Otherwise device nodes are left out. */
+  devices: boolean;
+  /** In all layers; 0: no limit. */
+  maxEntries: number;
+  /** Of all tars, and of all files with their holes; 0: no limit. */
+  maxBytes: number;
+  /** On shared memory: not 0 cancels, bytes of files packed, then bytes read of each layer. */
+  counters: BigInt64Array;
 }
 
 /** All functions throw ImageAddonError. */
@@ -38,6 +57,12 @@ export interface ImageAddon {
     offsetBytes: number,
     options: WriteOptions,
   ): { sizeBytes: number; bytesUsed: number; inodes: number };
+  /** The layers of an OCI image as a squashfs (native/image/layers.h). */
+  convertLayers(
+    fd: number,
+    offsetBytes: number,
+    options: ConvertOptions,
+  ): { sizeBytes: number; inodes: number; diffIds: string[]; notes: string[] };
   /** Fills an empty directory; of sources made by scanSquashfs. */
   unpack(source: Source, directory: string, options: { faithful: boolean }): void;
   /** A descriptor that holds an exclusive lock on the file, which is made when missing; waits for it. */
@@ -52,6 +77,8 @@ export interface ImageAddonError extends Error {
   object: string;
   /** Absent when the content of an image, not a system call, was the reason. */
   errno?: string;
+  /** Not the bytes that were announced, more than is allowed, cancelled; absent for everything else. */
+  kind?: 'integrity' | 'limit' | 'cancelled';
 }
 
 const loaded = new Map<string, ImageAddon>();
