@@ -167,7 +167,10 @@ bool attach(Context& ctx, int tree, const char* path, bool directory) {
   const char* hint = "";
   if (error == ENOENT)
     hint = "the image has no such path and no layer to make it in: create it in the image, or drop --writable";
-  if (error == ENOTDIR || error == EISDIR) hint = "one side is a directory and the other is a file";
+  // move_mount(2) says EINVAL for a file on a directory and the other way round.
+  struct stat st;
+  bool differ = error == EINVAL && fstat(target.get(), &st) == 0 && S_ISDIR(st.st_mode) != directory;
+  if (differ || error == ENOTDIR || error == EISDIR) hint = "one side is a directory and the other is a file";
   ctx.fail(error, message.view(), hint);
   errno = error;
   return false;
