@@ -1,11 +1,13 @@
 // What does a command in a container cost: of its own, and in a running instance?
+import { apptainerFor } from './support/peers.mjs';
 import { measure } from './support/rounds.mjs';
 
 export async function exec(bench, rounds) {
   const cases = [];
-  const { apptainer, bwrap, crun } = bench;
+  const { bwrap, crun } = bench;
   for (const subject of bench.subjects) {
     const { group, davit } = subject;
+    const apptainer = await apptainerFor(bench, subject);
     const add = (name, run) => cases.push({ group, name, run });
     await davit('instance', 'start', bench.image, 'holder');
     add('node -e 0', subject.node);
@@ -28,7 +30,7 @@ export async function exec(bench, rounds) {
   for (const subject of bench.subjects) {
     await subject.davit('instance', 'stop', 'holder');
     if (crun && subject.uid === 0) await crun.run('delete', '--force', 'holder');
-    if (apptainer) await apptainer.run(subject, 'instance', 'stop', 'holder');
+    if (await apptainerFor(bench, subject)) await bench.apptainer.run(subject, 'instance', 'stop', 'holder');
   }
   return { title: 'exec', rows };
 }

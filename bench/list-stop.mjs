@@ -1,13 +1,15 @@
 // What do `instance list` and `instance stop` cost, with twenty instances running?
+import { apptainerFor } from './support/peers.mjs';
 import { measure } from './support/rounds.mjs';
 
 const running = 20;
 
 export async function listStop(bench, rounds) {
   const cases = [];
-  const { apptainer, crun } = bench;
+  const { crun } = bench;
   for (const subject of bench.subjects) {
     const { group, davit } = subject;
+    const apptainer = await apptainerFor(bench, subject);
     for (let i = 0; i < running; i++) await davit('instance', 'start', bench.image, `holder${i}`);
     cases.push(
       { group, name: 'node -e 0', run: subject.node },

@@ -1,6 +1,7 @@
 // What does an instance hold in memory, with twenty running?
 import { readFileSync } from 'node:fs';
 import { loopDevices } from './support/bench.mjs';
+import { apptainerFor } from './support/peers.mjs';
 import { fixed } from './support/report.mjs';
 import { summary } from './support/rounds.mjs';
 
@@ -29,7 +30,7 @@ export async function memory(bench) {
     );
     if (subject.uid === 0) facts.push(`${subject.group}: ${loopDevices(bench.image)} loop device(s) of the image`);
     await subject.davit('instance', 'stop', '--all');
-    if (bench.apptainer) table.push(await apptainerRow(bench, subject));
+    if (await apptainerFor(bench, subject)) table.push(await apptainerRow(bench, subject));
   }
   return { title: `memory (PSS) with ${running} instances running`, table, facts };
 }

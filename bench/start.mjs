@@ -1,5 +1,6 @@
 // What does `instance start` cost, beside an empty Node, crun and apptainer?
 import { loopDevices, untilUnused } from './support/bench.mjs';
+import { apptainerFor } from './support/peers.mjs';
 import { fixed } from './support/report.mjs';
 import { difference, inSequence, measure } from './support/rounds.mjs';
 
@@ -10,7 +11,7 @@ export async function start(bench, rounds) {
   const cases = [];
   for (const subject of bench.subjects) {
     await subject.davit('instance', 'start', bench.image, 'holder');
-    cases.push(...davitCases(bench, subject), ...peerCases(bench, subject));
+    cases.push(...davitCases(bench, subject), ...(await peerCases(bench, subject)));
   }
   let loops = 0;
   const counted = cases.map((entry) => ({
@@ -43,9 +44,10 @@ function davitCases(bench, subject) {
   ];
 }
 
-function peerCases(bench, subject) {
+async function peerCases(bench, subject) {
   const { group } = subject;
-  const { apptainer, crun } = bench;
+  const { crun } = bench;
+  const apptainer = await apptainerFor(bench, subject);
   const cases = [];
   if (crun && subject.uid === 0)
     cases.push({

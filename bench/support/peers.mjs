@@ -70,7 +70,21 @@ export function findApptainer(bench) {
       timer.close();
     }
   });
-  return { run: (subject, ...args) => run(subject, args), list: (subject) => listed(run, subject) };
+  const list = (subject) => listed(run, subject);
+  return { run: (subject, ...args) => run(subject, args), list, refused: new Set() };
+}
+
+/** Whether apptainer runs the image for this user; as root it asks for capabilities that some machines do not give. */
+export async function apptainerFor(bench, subject) {
+  if (!bench.apptainer || bench.apptainer.refused.has(subject)) return undefined;
+  try {
+    await bench.apptainer.run(subject, 'exec', bench.image, '/bin/true');
+    return bench.apptainer;
+  } catch (error) {
+    bench.apptainer.refused.add(subject);
+    const [, why] = /(?:ERROR|FATAL)\s*:\s*(.*)/.exec(error.message) ?? ['', error.message];
+    return void bench.skip(`apptainer as ${subject.name}: ${why}`);
+  }
 }
 
 async function listed(run, subject) {
