@@ -34,8 +34,15 @@ const COMMANDS: readonly CommandSpec[] = [
     name: 'build',
     usage: '[local options...] <IMAGE PATH> <BUILD SPEC>',
     summary: 'Make an image',
-    description: 'Packs a sandbox directory into a SIF file that davit and Apptainer run.',
-    examples: ['davit build service.sif rootfs/'],
+    description:
+      'Makes a SIF file that davit and Apptainer run, or with --sandbox a directory. The specification is a definition ' +
+      'file (docs/definition-files.md), an image, a sandbox directory, or a URI as pull takes it.',
+    examples: [
+      'davit build service.sif service.def',
+      'davit build --build-arg VERSION=2 service.sif service.def',
+      'davit build service.sif rootfs/',
+      'davit build --sandbox rootfs service.sif',
+    ],
     args: [2, 2],
     load: () => import('./commands/build'),
   },

@@ -1,7 +1,8 @@
 /** Packs a directory, or the squashfs of an image, into a new SIF file. */
 import { closeSync, openSync, writeSync } from 'node:fs';
-import { type ComposedImage, composeImage } from '../formats/container/compose';
-import { DESCRIBING_NAMES, MAX_TEXT_BYTES } from '../formats/container/tree';
+import { type ComposedImage, composeImage, describeTree } from '../formats/container/compose';
+import type { Recipe } from '../formats/container/recipe';
+import { DESCRIBING_NAMES, MAX_TEXT_BYTES, type TreeEntry } from '../formats/container/tree';
 import { DataType, FsType, PartitionType } from '../formats/sif/constants';
 import { SifLayout } from '../formats/sif/write';
 import { type ImageAddon, loadAddon, type Source } from './shared/image-addon';
@@ -33,6 +34,14 @@ export interface BuildSifTask {
   arch?: string;
   /** JSON objects that go over from a SIF, by name. */
   carried: Record<string, string>;
+  /** Header of a definition, for labels. */
+  header?: Record<string, string>;
+  /** A definition whose sections are put into the tree while it is written. */
+  recipe?: Recipe;
+  /** The tree has everything already that describes it. */
+  isFinished?: boolean;
+  /** No date in the image is later (Unix seconds), and those of the SIF itself say nothing. */
+  latestS?: number;
 }
 
 export interface BuildSifResult {
@@ -44,6 +53,8 @@ export interface BuildSifResult {
 }
 
 const BLOCK_BYTES = 131072;
+/** The year 1: what a SIF says that has no dates. */
+const NO_TIME_S = -62135596800;
 const GROUP = 1;
 
 export default function run(task: BuildSifTask): Reply<BuildSifResult> {
@@ -57,15 +68,18 @@ function build(task: BuildSifTask): BuildSifResult {
   try {
     const source = openSource(addon, task, fd);
     const arch = task.arch ?? (addon.machine(source) || task.hostArch);
-    const { version, from, carried } = task;
-    const facts = { date: new Date(task.timeMs), arch, version, from };
-    const listing = addon.list(source, DESCRIBING_NAMES, MAX_TEXT_BYTES);
-    const composed = composeImage(listing, facts, carried);
+    const composed = compose(addon.list(source, DESCRIBING_NAMES, MAX_TEXT_BYTES), task, arch);
     const written = writeSif(addon, source, task, fd, arch, composed);
-    return { arch, ...written, notes: addon.notes(source) };
+    return { arch, ...written, notes: [...composed.warnings, ...addon.notes(source)] };
   } finally {
     closeSync(fd);
   }
+}
+
+function compose(listing: TreeEntry[], task: BuildSifTask, arch: string): ComposedImage {
+  const { version, from, header, carried, recipe, isFinished } = task;
+  if (isFinished) return { entries: [], objects: describeTree(listing, carried), warnings: [] };
+  return composeImage(listing, { date: new Date(task.timeMs), arch, version, from, header }, carried, recipe);
 }
 
 function openSource(addon: ImageAddon, { source, allRoot }: BuildSifTask, targetFd: number): Source {
@@ -84,8 +98,8 @@ function writeSif(
   arch: string,
   composed: ComposedImage,
 ): { inodes: number; sizeBytes: number } {
-  const createdS = Math.floor(task.timeMs / 1000);
-  const layout = new SifLayout(Buffer.from(task.id), createdS);
+  const mtime = Math.floor(task.timeMs / 1000);
+  const layout = new SifLayout(Buffer.from(task.id), task.latestS === undefined ? mtime : NO_TIME_S);
   for (const { type, name, content } of composed.objects) {
     const bytes = Buffer.from(content);
     const { offsetBytes } = layout.append({ type, name, group: GROUP }, bytes.length);
@@ -93,8 +107,8 @@ function writeSif(
   }
   const partition = { fsType: FsType.squashfs, partitionType: PartitionType.primarySystem, arch };
   const object = { type: DataType.partition, name: '', group: GROUP, partition };
-  const { compressor, level, workers } = task;
-  const options = { compressor, level, workers, blockSize: BLOCK_BYTES, mtime: createdS, inject: composed.entries };
+  const { compressor, level, workers, latestS } = task;
+  const options = { compressor, level, workers, blockSize: BLOCK_BYTES, mtime, latestS, inject: composed.entries };
   const { sizeBytes, inodes } = addon.writeSquashfs(source, fd, layout.nextOffset(object), options);
   layout.append(object, sizeBytes);
   // Header and table last: until then the file is no SIF.

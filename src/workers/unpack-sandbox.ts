@@ -1,4 +1,4 @@
-/** Unpacks a squashfs into a new directory. */
+/** Unpacks a squashfs into an empty directory. */
 import { mkdirSync } from 'node:fs';
 import { loadAddon } from './shared/image-addon';
 import { type Reply, replyWith } from './shared/reply';
@@ -6,7 +6,7 @@ import { type Reply, replyWith } from './shared/reply';
 export interface UnpackSandboxTask {
   addonPath: string;
   image: { path: string; offsetBytes: number; sizeBytes: number };
-  /** Does not exist yet. */
+  /** Empty, or not there yet. */
   directory: string;
   faithful: boolean;
 }
@@ -17,7 +17,7 @@ export default function run(task: UnpackSandboxTask): Reply<string[]> {
     const addon = loadAddon(task.addonPath);
     const { path, offsetBytes, sizeBytes } = task.image;
     const source = addon.scanSquashfs(path, { offsetBytes, sizeBytes, xattrs: true, name: path });
-    mkdirSync(task.directory, { mode: 0o700 });
+    mkdirSync(task.directory, { mode: 0o700, recursive: true });
     addon.unpack(source, task.directory, { faithful: task.faithful });
     return addon.notes(source);
   });

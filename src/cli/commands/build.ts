@@ -1,21 +1,77 @@
 /** `davit build`. */
 import { RuntimeError } from '../../errors';
+import type { Fetching } from '../../runtime/build/bootstrap/agent';
+import type { BuildOptions } from '../../runtime/build/options';
+import type { Fetcher } from '../../runtime/image/fetch';
 import type { CommandContext } from '../command';
+import type { Options } from '../parse';
 import { version } from '../version';
 
-export async function run({ args, options, terminal }: CommandContext): Promise<number> {
+export async function run(context: CommandContext): Promise<number> {
+  const { args, options, terminal, env } = context;
   const [target, source] = args;
   if (target === undefined || source === undefined) throw new RuntimeError('USAGE', 'accepts 2 arg(s)');
-  const { buildImage } = await import('../../runtime/build/build');
-  await buildImage({
-    target,
-    source,
-    force: options.flag('force'),
-    sandbox: options.flag('sandbox'),
+  const say = {
+    onInfo: (text: string) => terminal.info(text),
+    onWarning: (text: string) => terminal.warning(text),
+    onVerbose: (text: string) => terminal.verbose(text),
+  };
+  const { buildImage, INSIDE_VARIABLE } = await import('../../runtime/build/build');
+  const task = env[INSIDE_VARIABLE];
+  if (task) return await (await import('../../runtime/build/namespace-build')).continueInside(task, say);
+  const { level: messageLevel, color } = terminal;
+  const { fetching, close } = lazyFetching(context);
+  const request = { ...buildOptions(options), target, source, version: version(), messageLevel, color };
+  try {
+    await buildImage({ ...request, env, fetching, ...say });
+    return 0;
+  } finally {
+    await close();
+  }
+}
+
+/** URIs whose images are made here out of layers; the others lead to SIF files. */
+const CONVERTED = /^(docker|docker-daemon|docker-archive|oci|oci-archive):/i;
+
+/** A fetcher that is made when an image has to be fetched. */
+function lazyFetching(context: CommandContext): { fetching: Fetching; close: () => Promise<void> } {
+  let fetcher: Promise<Fetcher> | undefined;
+  const open = (): Promise<Fetcher> => {
+    fetcher ??= import('../fetch').then(({ openFetcher }) => openFetcher(context));
+    return fetcher;
+  };
+  return {
+    fetching: {
+      toFile: async (reference) => (await (await open()).toFile(await (await open()).locate(reference))).path,
+      toTarget: async (reference, target) => (await open()).toTarget(await (await open()).locate(reference), target),
+      isConverted: (reference) => CONVERTED.test(reference),
+    },
+    close: async () => (await fetcher)?.close(),
+  };
+}
+
+function buildOptions(options: Options): Omit<BuildOptions, 'target' | 'source' | 'version'> {
+  return {
+    arch: options.text('arch'),
+    bind: options.list('bind'),
+    buildArgFile: options.text('buildArgFile'),
+    buildArgs: options.list('buildArg'),
     compression: options.text('compression'),
-    version: version(),
-    onInfo: (text) => terminal.info(text),
-    onWarning: (text) => terminal.warning(text),
-  });
-  return 0;
+    fakeroot: options.flag('fakeroot'),
+    fixPerms: options.flag('fixPerms'),
+    force: options.flag('force'),
+    ignoreFakerootCommand: options.flag('ignoreFakerootCommand'),
+    ignoreSubuid: options.flag('ignoreSubuid'),
+    json: options.flag('json'),
+    mount: options.list('mount'),
+    noCleanup: options.flag('noCleanup'),
+    notest: options.flag('notest'),
+    reproducible: options.flag('reproducible'),
+    sandbox: options.flag('sandbox'),
+    sections: options.has('section') ? options.list('section') : undefined,
+    tmpdir: options.text('tmpdir'),
+    update: options.flag('update'),
+    warnUnusedBuildArgs: options.flag('warnUnusedBuildArgs'),
+    writableTmpfs: options.flag('writableTmpfs'),
+  };
 }

@@ -1,8 +1,6 @@
 /** Flags of build. */
 import { type Flag, type FlagDetails, type FlagType, flag } from './flag';
 
-const DEFINITION = 'definition files are not there yet';
-const REGISTRY = 'registries are not there yet';
 const CRYPT = 'encrypted images are not there yet';
 
 const row = (type: FlagType, name: string, help: string, details: FlagDetails = {}): Flag =>
@@ -21,72 +19,75 @@ function outputFlags(): Flag[] {
     row('string', 'compression', 'zstd[:1-22] (default zstd:3), gzip[:1-9], xz or lz4', { own: true }),
     later('bool', 'data', 'a SIF with a data partition', 'not there yet', { env: 'DATA' }),
     later('bool', 'encrypt', 'encrypt the image', CRYPT, { short: 'e' }),
-    later('bool', 'fix-perms', 'give the owner rwX everywhere', 'not there yet', { env: 'FIXPERMS' }),
-    row('bool', 'force', 'replace an image that is there', { short: 'F', env: 'FORCE' }),
+    row('bool', 'fix-perms', 'give the owner rwX everywhere', { env: 'FIXPERMS' }),
+    row('bool', 'force', 'replace an image, and labels, that are there', { short: 'F', env: 'FORCE' }),
+    row('bool', 'json-progress', 'print progress as JSON, one object a line', { own: true }),
     later('string', 'mksquashfs-args', 'words for mksquashfs', 'mksquashfs is not used', { env: 'MKSQUASHFS_ARGS' }),
-    accepted('bool', 'no-cleanup', 'keep the temporary directories', 'there are none', { env: 'NO_CLEANUP' }),
+    row('bool', 'no-cleanup', 'keep the temporary directory', { env: 'NO_CLEANUP' }),
     later('bool', 'passphrase', 'ask for a passphrase to encrypt with', CRYPT),
     later('string', 'pem-path', 'key to encrypt with', CRYPT),
-    later('bool', 'reproducible', 'dates and ids that do not change from build to build', 'not there yet', {
-      env: 'REPRODUCIBLE',
-    }),
+    row('bool', 'reproducible', 'dates and ids that do not change from build to build', { env: 'REPRODUCIBLE' }),
     row('bool', 'sandbox', 'make a directory', { short: 's', env: 'SANDBOX' }),
-    accepted('string', 'tmpdir', 'directory for temporary files', 'the image is written where it will lie', {
-      env: 'TMPDIR',
-      hidden: true,
-    }),
-    later('bool', 'update', 'run sections over a sandbox that is there', DEFINITION, { short: 'u', env: 'UPDATE' }),
+    row('string', 'tmpdir', 'directory for temporary files', { env: 'TMPDIR', hidden: true }),
+    row('bool', 'update', 'run the sections over a sandbox that is there', { short: 'u', env: 'UPDATE' }),
   ];
 }
 
 function definitionFlags(): Flag[] {
   return [
-    later('array', 'bind', 'bind SRC[:DEST[:OPTS]] during the build', DEFINITION, { short: 'B' }),
-    later('list', 'build-arg', 'VAR=VALUE for the definition file', DEFINITION),
-    later('string', 'build-arg-file', 'file with lines VAR=VALUE', DEFINITION),
-    accepted('bool', 'fakeroot', 'be root inside a user namespace', 'without effect for directories', {
+    row('array', 'bind', 'bind SRC[:DEST[:OPTS]] during the build', { short: 'B' }),
+    row('list', 'build-arg', 'VAR=VALUE for the definition file'),
+    row('string', 'build-arg-file', 'file with lines VAR=VALUE'),
+    accepted('bool', 'fakeroot', 'be root inside a user namespace', 'definition files always are built so', {
       short: 'f',
       env: 'FAKEROOT',
     }),
-    accepted('bool', 'ignore-fakeroot-command', 'do not look for the fakeroot command', 'it is never used', {
+    accepted('bool', 'ignore-fakeroot-command', 'do not look for the fakeroot command', 'it is not used yet', {
       env: 'IGNORE_FAKEROOT_COMMAND',
       hidden: true,
     }),
     accepted('bool', 'ignore-proot', 'do not use proot', 'it is never used', { env: 'IGNORE_PROOT', hidden: true }),
-    later('bool', 'ignore-subuid', 'map one id', DEFINITION, { env: 'IGNORE_SUBUID', hidden: true }),
-    later('bool', 'ignore-userns', 'do not use a user namespace', DEFINITION, { env: 'IGNORE_USERNS', hidden: true }),
-    later('bool', 'json', 'print the definition as JSON', DEFINITION, { env: 'JSON' }),
-    later('array', 'mount', 'mount during the build', DEFINITION, { env: 'MOUNT' }),
-    accepted('bool', 'notest', 'do not run %test', 'there is none to run', { short: 'T', env: 'NOTEST' }),
-    later('bool', 'nv', 'bind the NVIDIA driver during the build', DEFINITION),
-    later('bool', 'nvccli', 'use nvidia-container-cli during the build', DEFINITION, { env: 'NVCCLI' }),
-    later('bool', 'rocm', 'bind ROCm during the build', DEFINITION),
-    later('list', 'section', 'sections to run', DEFINITION, { env: 'SECTION' }),
+    row('bool', 'ignore-subuid', 'map one id', { env: 'IGNORE_SUBUID', hidden: true }),
+    later('bool', 'ignore-userns', 'do not use a user namespace', 'it would need the fakeroot command alone', {
+      env: 'IGNORE_USERNS',
+      hidden: true,
+    }),
+    later('bool', 'json', 'the definition is JSON', 'not there yet', { env: 'JSON' }),
+    row('array', 'mount', 'mount during the build', { env: 'MOUNT' }),
+    row('bool', 'notest', 'do not run %test', { short: 'T', env: 'NOTEST' }),
+    later('bool', 'nv', 'bind the NVIDIA driver during the build', 'GPUs are not there yet'),
+    later('bool', 'nvccli', 'use nvidia-container-cli during the build', 'GPUs are not there yet', { env: 'NVCCLI' }),
+    later('bool', 'rocm', 'bind ROCm during the build', 'GPUs are not there yet'),
+    row('list', 'section', 'sections to run: all, none, or some of their names', { env: 'SECTION' }),
     accepted('bool', 'userns', 'build in a user namespace', 'no privileges are used', { env: 'USERNS' }),
-    accepted('bool', 'warn-unused-build-args', 'warn about build arguments nobody uses', 'there are none'),
-    later('bool', 'writable-tmpfs', 'writes of %test go to memory', DEFINITION, { env: 'WRITABLE_TMPFS' }),
+    row('bool', 'warn-unused-build-args', 'warn about build arguments nobody uses'),
+    row('bool', 'writable-tmpfs', 'writes of %test go to memory', { env: 'WRITABLE_TMPFS' }),
   ];
 }
 
 function registryFlags(): Flag[] {
   return [
-    later('string', 'arch', 'architecture to build for', REGISTRY, { env: 'BUILD_ARCH' }),
-    later('string', 'arch-variant', 'variant of the architecture', REGISTRY, { env: 'BUILD_ARCH_VARIANT' }),
-    accepted('string', 'authfile', 'credentials for registries', REGISTRY, { env: 'AUTH_FILE' }),
-    later('string', 'buildkit-host', 'BuildKit daemon to use', REGISTRY, { env: 'BUILDKIT_HOST' }),
-    accepted('bool', 'disable-cache', 'no image cache', REGISTRY, { env: 'DISABLE_CACHE' }),
-    accepted('string', 'docker-host', 'Docker daemon to ask', REGISTRY, { env: 'DOCKER_HOST' }),
-    accepted('bool', 'docker-login', 'ask for registry credentials', REGISTRY, { env: 'DOCKER_LOGIN' }),
-    accepted('string', 'docker-password', 'password for registries', REGISTRY, {
-      env: 'DOCKER_PASSWORD',
-      hidden: true,
+    row('string', 'arch', 'architecture to fetch and build for', { env: 'BUILD_ARCH' }),
+    row('string', 'arch-variant', 'variant of the architecture', { env: 'BUILD_ARCH_VARIANT' }),
+    row('string', 'authfile', 'file of credentials for registries', { env: 'AUTH_FILE' }),
+    later('string', 'buildkit-host', 'BuildKit daemon to use', 'there is no bootstrap agent buildkit', {
+      env: 'BUILDKIT_HOST',
     }),
-    accepted('string', 'docker-username', 'user name for registries', REGISTRY, {
-      env: 'DOCKER_USERNAME',
-      hidden: true,
-    }),
-    accepted('string', 'library', 'library to ask', REGISTRY, { env: 'LIBRARY' }),
-    accepted('bool', 'no-https', 'plain http for registries', REGISTRY, { env: ['NOHTTPS', 'NO_HTTPS'] }),
+    row('bool', 'disable-cache', 'no image cache', { env: 'DISABLE_CACHE' }),
+    row('string', 'docker-host', 'Docker daemon to ask', { env: 'DOCKER_HOST' }),
+    later(
+      'bool',
+      'docker-login',
+      'ask for registry credentials',
+      'use --authfile, or DOCKER_USERNAME and DOCKER_PASSWORD',
+      {
+        env: 'DOCKER_LOGIN',
+      },
+    ),
+    row('string', 'docker-password', 'password for registries', { env: 'DOCKER_PASSWORD', hidden: true }),
+    row('string', 'docker-username', 'user name for registries', { env: 'DOCKER_USERNAME', hidden: true }),
+    row('string', 'library', 'library to ask', { env: 'LIBRARY' }),
+    row('bool', 'no-https', 'plain http for registries', { env: ['NOHTTPS', 'NO_HTTPS'] }),
     later('bool', 'remote', 'build on a remote machine', 'refused by Apptainer as well', { hidden: true }),
   ];
 }

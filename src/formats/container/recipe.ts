@@ -97,6 +97,9 @@ export function scriptFile(script: Script | undefined): string | undefined {
   const { args, text } = script;
   const [, own, rest] = /^(#![^\n]*)\n(.*)$/s.exec(text) ?? [];
   const interpreter = own?.trimEnd() ?? '#!/bin/sh';
+  // The kernel passes all words behind an interpreter as one: "#!/bin/sh -c /bin/bash" would never run.
+  const named = /^-c\s+(\/.*)$/.exec(args)?.[1];
+  if (named !== undefined && own === undefined) return `#!${named}\n\n${text}\n`;
   return `${args === '' ? interpreter : `${interpreter} ${args}`}\n\n${rest ?? text}\n`;
 }
 

@@ -15,6 +15,8 @@ export interface SpawnOptions {
   /** Descriptors for 0, 1 and 2; -1 is /dev/null. */
   stdio: [number, number, number];
   cwd?: string;
+  /** Gets the launcher's PID when it runs. It is not reaped before spawnPlan() resolves. */
+  onStart?: (pid: number) => void;
 }
 
 export interface Spawned {
@@ -33,15 +35,16 @@ export interface Spawned {
 export async function spawnPlan(
   plan: CompiledPlan,
   addon: Pick<NativeAddon, 'spawnLauncher'>,
-  { env, stdio, cwd }: SpawnOptions,
+  { env, stdio, cwd, onStart }: SpawnOptions,
 ): Promise<Spawned> {
   const variables = Object.entries(env).flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`]));
   const { status, bytes } = await new Promise<{ status: number; bytes: Uint8Array }>((resolve, reject) => {
     try {
       const options = { env: variables, stdio, ...(cwd === undefined ? {} : { cwd }) };
-      addon.spawnLauncher(launcherPath(), plan.bytes(), options, (exit, report) =>
+      const pid = addon.spawnLauncher(launcherPath(), plan.bytes(), options, (exit, report) =>
         resolve({ status: exit, bytes: report }),
       );
+      onStart?.(pid);
     } catch (cause) {
       reject(new RuntimeError('NATIVE', (cause as Error).message, { path: launcherPath(), cause }));
     }

@@ -125,7 +125,8 @@ describe('what is there already', () => {
 });
 
 it.each([
-  ['-c /bin/ash', ' x\n', '#!/bin/sh -c /bin/ash\n\n x\n\n'],
+  ['-c /bin/ash -u', ' x\n', '#!/bin/ash -u\n\n x\n\n'],
+  ['-u', ' x\n', '#!/bin/sh -u\n\n x\n\n'],
   ['', '#!/bin/ash -e\nexit\n', '#!/bin/ash -e\n\nexit\n\n'],
   ['', '\n#!/bin/ash\n', '#!/bin/sh\n\n\n#!/bin/ash\n\n'],
   ['', '', '#!/bin/sh\n\n\n'],

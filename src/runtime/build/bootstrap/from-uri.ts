@@ -1,0 +1,61 @@
+/** Bases that come from somewhere else: registries, libraries, archives. They are fetched as SIF files. */
+import { resolve } from 'node:path';
+import { headerValue, type Stage } from '../../../formats/definition/definition';
+import { unsupportedUri } from '../../image/uri';
+import type { BootstrapAgent, Fetching } from './agent';
+import { requiredHeader } from './header';
+import { fillFromImage } from './local-image';
+
+/** Agents that are the scheme of a URI, and what stands behind the scheme. */
+const SCHEMES: Record<string, '//' | ''> = {
+  docker: '//',
+  'docker-archive': '',
+  'docker-daemon': '',
+  library: '//',
+  oci: '',
+  'oci-archive': '',
+  oras: '//',
+  shub: '//',
+  http: '//',
+  https: '//',
+};
+
+export function isUriAgent(name: string): boolean {
+  return Object.hasOwn(SCHEMES, name);
+}
+
+export const fromUri: BootstrapAgent = {
+  async fill(stage, rootfs, ctx) {
+    const path = await fetched(uriOf(stage), ctx.fetching);
+    return await fillFromImage(path, rootfs, { ...ctx, onInfo: () => undefined });
+  },
+};
+
+/**
+ * The image a stage begins with.
+ * @returns `undefined` for agents that make something of their own
+ * @throws RuntimeError DEFINITION when the header lacks a key
+ */
+export function localSource(
+  stage: Stage,
+): { kind: 'file'; path: string } | { kind: 'uri'; reference: string } | undefined {
+  const agent = headerValue(stage, 'bootstrap').toLowerCase();
+  if (agent === 'localimage') return { kind: 'file', path: requiredHeader(stage, 'from') };
+  return isUriAgent(agent) ? { kind: 'uri', reference: uriOf(stage) } : undefined;
+}
+
+/** `docker://REGISTRY/NAMESPACE/FROM`. @throws RuntimeError DEFINITION */
+export function uriOf(stage: Stage): string {
+  const agent = headerValue(stage, 'bootstrap').toLowerCase();
+  const from = requiredHeader(stage, 'from');
+  const place = agent === 'docker' ? [headerValue(stage, 'registry'), headerValue(stage, 'namespace')] : [];
+  const parts = [...place.filter((part) => part !== ''), from].map((part) => part.replace(/^\/+|\/+$/g, ''));
+  return `${agent}:${SCHEMES[agent]}${agent === 'docker' ? parts.join('/') : from.replace(/^\/\//, '')}`;
+}
+
+/** The image behind a URI as a file. @throws RuntimeError */
+export async function fetched(reference: string, fetching: Fetching | undefined): Promise<string> {
+  const scheme = reference.slice(0, reference.indexOf(':'));
+  if (!fetching || scheme === 'shub') throw unsupportedUri(scheme, reference);
+  return resolve(await fetching.toFile(reference));
+}

@@ -1,0 +1,73 @@
+/** The private directory that a build works in. */
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, realpathSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { errnoOf, RuntimeError } from '../../errors';
+import { temporaryParent } from '../image/temporary';
+import type { Interruption } from './interruption';
+import type { BuildOptions } from './options';
+import { removeTree } from './target';
+
+const STICKY = 0o1777;
+
+/** `DIR/build-temp-XXXXXX` with the roots of all stages, and what is /tmp for their sections. */
+export class Bundle {
+  constructor(readonly directory: string) {}
+
+  /** Makes a new one, which is removed with the build. @throws RuntimeError IMAGE_BUILD */
+  static make(options: BuildOptions, env: NodeJS.ProcessEnv, interruption: Interruption): Bundle {
+    const parent = resolve(temporaryParent(env, options.tmpdir));
+    let directory: string;
+    try {
+      directory = realpathSync(mkdtempSync(join(parent, 'build-temp-')));
+    } catch (cause) {
+      const errno = errnoOf(cause);
+      const hint = '--tmpdir or DAVIT_TMPDIR names another place';
+      const message = `make a temporary directory in "${parent}": ${errno ?? String(cause)}`;
+      throw new RuntimeError('IMAGE_BUILD', message, { path: parent, errno, cause, hint });
+    }
+    const bundle = new Bundle(directory);
+    if (!options.noCleanup) interruption.atEnd(() => bundle.remove());
+    return bundle;
+  }
+
+  /** Root directory of a stage; it is made when it is not there. Named as other builders name it. */
+  rootfs(stage: number): string {
+    return this.inner(stage === 0 ? 'rootfs' : `rootfs-${stage + 1}`, 0o755);
+  }
+
+  /** Directories for /tmp and /var/tmp of the sections. */
+  get tmp(): string {
+    return this.inner('tmp', STICKY);
+  }
+  get varTmp(): string {
+    return this.inner('var-tmp', STICKY);
+  }
+
+  /** A path for a small file of the build itself. */
+  file(name: string): string {
+    return join(this.directory, name);
+  }
+
+  remove(): void {
+    removeTree(this.directory);
+  }
+
+  /** What is in it. */
+  names(): string[] {
+    return readdirSync(this.directory);
+  }
+
+  /** Removes all that is in it but these names. */
+  clear(kept: readonly string[]): void {
+    for (const name of this.names()) if (!kept.includes(name)) removeTree(join(this.directory, name));
+  }
+
+  private inner(name: string, mode: number): string {
+    const path = join(this.directory, name);
+    if (!existsSync(path)) {
+      mkdirSync(path);
+      chmodSync(path, mode); // past the umask
+    }
+    return path;
+  }
+}

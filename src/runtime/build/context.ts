@@ -1,0 +1,19 @@
+/** What every part of a build looks at. */
+import type { Caller } from '../launch/options';
+import type { Fetching } from './bootstrap/agent';
+import type { Bundle } from './bundle';
+import type { Interruption } from './interruption';
+import type { BuildOptions } from './options';
+
+export interface BuildContext {
+  options: BuildOptions;
+  caller: Caller;
+  interruption: Interruption;
+  bundle: Bundle;
+  /** This process is root in a user namespace, on behalf of a plain user. */
+  inUserNamespace: boolean;
+  fetching?: Fetching;
+  onInfo: (text: string) => void;
+  onWarning: (text: string) => void;
+  onVerbose: (text: string) => void;
+}

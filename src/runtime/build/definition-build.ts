@@ -1,0 +1,199 @@
+/** Builds from a definition file. */
+import { lstatSync } from 'node:fs';
+import { RuntimeError } from '../../errors';
+import type { ComposeFacts } from '../../formats/container/compose';
+import { appInstallScript, isWanted, type Recipe } from '../../formats/container/recipe';
+import { type Definition, headerValue, type Stage } from '../../formats/definition/definition';
+import { hostArch } from '../image/arch';
+import { inspectImage } from '../image/open';
+import type { BaseImage } from './bootstrap/agent';
+import { fetched, localSource } from './bootstrap/from-uri';
+import { bootstrapAgent } from './bootstrap/index';
+import { fillFromImage } from './bootstrap/local-image';
+import type { Build } from './build';
+import { Bundle } from './bundle';
+import { carriedObjects } from './carried';
+import type { BuildContext } from './context';
+import { buildTimes, packSif, placeSandbox } from './pack';
+import { performing } from './performing';
+import { type Rights, rightsOf } from './rights';
+import { rootArch } from './root-arch';
+import type { Specification } from './specification';
+import { announceSections, buildStage, stageName } from './stage';
+import { replaceTarget } from './target';
+
+/**
+ * A definition that only describes its base is built without a root directory: the base goes straight into the new
+ * image. Otherwise the stages are built in a temporary directory, by a plain user in a user namespace.
+ * @throws RuntimeError IMAGE_BUILD, DEFINITION and what the parts throw
+ */
+export async function buildFromDefinition(
+  { definition }: Extract<Specification, { kind: 'definition' }>,
+  build: Build,
+): Promise<void> {
+  await checkAgents(definition);
+  build.onInfo('Starting build...');
+  if (needsNoRoot(definition, build)) {
+    await performing(describeBase(definition, build));
+    return;
+  }
+  const rights = rightsOf(build);
+  if (rights.kind === 'enter') {
+    const { buildInside } = await import('./namespace-build');
+    await buildInside(definition, build);
+    return;
+  }
+  await performing(buildStages(definition, build, rights));
+}
+
+async function checkAgents({ stages }: Definition): Promise<void> {
+  for (const stage of stages) {
+    try {
+      await bootstrapAgent(stage);
+    } catch (error) {
+      if (!(error instanceof RuntimeError)) throw error;
+      const { code, message, hint, path } = error;
+      throw new RuntimeError(code, `Unable to create build: ${message}`, { hint, path });
+    }
+  }
+}
+
+/** One stage on top of an image, without anything to run or to copy, into a SIF. */
+function needsNoRoot({ stages }: Definition, { options }: Build): boolean {
+  const [stage] = stages;
+  if (!stage || stages.length > 1 || options.sandbox || options.fixPerms) return false;
+  const { pre, setup, post, test } = stage.scripts;
+  const runs: [string, boolean][] = [
+    ['pre', pre !== undefined],
+    ['setup', setup !== undefined],
+    ['post', post !== undefined || appInstallScript(stage) !== ''],
+    ['files', stage.files.length > 0],
+    ['test', test !== undefined && !options.notest],
+  ];
+  if (runs.some(([name, present]) => present && isWanted(options.sections, name))) return false;
+  return localSource(stage) !== undefined && stage.apps.every(({ files }) => files.length === 0);
+}
+
+async function describeBase({ text, stages }: Definition, build: Build): Promise<void> {
+  const stage = stages[0] as Stage;
+  const { options, env, interruption, onInfo, onWarning } = build;
+  const path = await sourceFile(stage, build);
+  const inspected = inspectImage(path);
+  if (inspected.image.kind === 'sif') onInfo(`Verifying bootstrap image ${headerValue(stage, 'from')}`);
+  onInfo('Extracting local image...');
+  announceSections(stage, options.sections, onInfo);
+  onInfo('Creating SIF file...');
+  const { image, sif } = inspected;
+  const { squashfs } = image;
+  const recipe: Recipe = { text, stage, sections: options.sections, force: options.force ?? false };
+  const request = {
+    source: squashfs
+      ? { kind: 'squashfs' as const, path, ...squashfs }
+      : { kind: 'directory' as const, path: image.path },
+    allRoot: process.geteuid?.() !== 0,
+    from: headerValue(stage, 'from'),
+    header: headerOf(stage),
+    arch: image.arch,
+    carried: sif ? carriedObjects(image.path, sif.descriptors) : {},
+    recipe,
+    times: buildTimes(options, env, sif && sif.header.createdS > 0 ? sif.header.createdS : undefined),
+  };
+  const notes = await replaceTarget(options.target, (temporary) => packSif(request, temporary, options), interruption);
+  for (const note of notes) onWarning(note);
+}
+
+/** The image behind a stage that begins with one, as a file or directory here. */
+async function sourceFile(stage: Stage, { fetching }: Pick<Build, 'fetching'>): Promise<string> {
+  const source = localSource(stage);
+  if (source === undefined) throw new RuntimeError('INTERNAL', 'a stage without an image');
+  return source.kind === 'file' ? source.path : await fetched(source.reference, fetching);
+}
+
+/** Builds all stages, here and now, and makes the image of the last one. @throws RuntimeError */
+export async function buildStages(
+  { text, stages }: Definition,
+  build: Build,
+  { inUserNamespace }: Exclude<Rights, { kind: 'enter' }>,
+  bundle = Bundle.make(build.options, build.env, build.interruption),
+): Promise<void> {
+  const { options, env } = build;
+  const ctx: BuildContext = { ...build, bundle, inUserNamespace };
+  const roots = new Map<string, string>();
+  let base: BaseImage = { carried: {} };
+  for (const [index, stage] of stages.entries()) {
+    const rootfs = bundle.rootfs(index);
+    const isLast = index === stages.length - 1;
+    const updates = isLast && isUpdate(build);
+    base = await buildStage(
+      {
+        stage,
+        text,
+        rootfs,
+        rootOf: (name) => roots.get(name),
+        ...(updates ? { fill: () => fillFromTarget(rootfs, ctx) } : {}),
+        facts: (image) => stageFacts(stage, image, rootfs, build),
+      },
+      ctx,
+    );
+    if (stageName(stage) !== '') roots.set(stageName(stage), rootfs);
+    if (isLast) await assemble(rootfs, base, stage, ctx, buildTimes(options, env, base.createdS));
+  }
+}
+
+/** `--update` of a sandbox that is there; without one it is an ordinary build, and so it is with `--force`. */
+function isUpdate({ options }: Build): boolean {
+  if (!options.update || options.force) return false;
+  return lstatSync(options.target, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}
+
+async function fillFromTarget(rootfs: string, ctx: BuildContext): Promise<BaseImage> {
+  ctx.onInfo(`Building into existing container: ${ctx.options.target}`);
+  return await fillFromImage(ctx.options.target, rootfs, { ...ctx, onInfo: () => undefined });
+}
+
+function stageFacts(
+  stage: Stage,
+  { arch, createdS }: BaseImage,
+  rootfs: string,
+  { options, env }: Build,
+): ComposeFacts {
+  const { timeMs } = buildTimes(options, env, createdS);
+  return {
+    date: new Date(timeMs),
+    arch: arch ?? rootArch(rootfs) ?? hostArch(),
+    version: options.version,
+    from: headerValue(stage, 'from'),
+    header: headerOf(stage),
+  };
+}
+
+function headerOf({ header }: Stage): Record<string, string> {
+  return Object.fromEntries([...header].map(([key, { value }]) => [key, value]));
+}
+
+async function assemble(
+  rootfs: string,
+  { carried, arch }: BaseImage,
+  stage: Stage,
+  ctx: BuildContext,
+  times: ReturnType<typeof buildTimes>,
+): Promise<void> {
+  const { options, interruption, onInfo, onWarning } = ctx;
+  if (options.sandbox) {
+    onInfo('Creating sandbox directory...');
+    await replaceTarget(options.target, (temporary) => placeSandbox(rootfs, temporary, ctx), interruption);
+    return;
+  }
+  onInfo('Creating SIF file...');
+  const request = {
+    source: { kind: 'directory' as const, path: rootfs },
+    allRoot: false,
+    from: headerValue(stage, 'from'),
+    arch: arch ?? rootArch(rootfs),
+    carried,
+    isFinished: true,
+    times,
+  };
+  const notes = await replaceTarget(options.target, (temporary) => packSif(request, temporary, options), interruption);
+  for (const note of notes) onWarning(note);
+}

@@ -1,0 +1,207 @@
+/**
+ * The part of a build that needs a root, for a plain user: another davit process, root in a user namespace, carries it
+ * out. What goes there is a file in the build's private directory; an error comes back the same way.
+ */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type ErrorCode, RuntimeError } from '../../errors';
+import type { Definition, Stage } from '../../formats/definition/definition';
+import { native, packageRoot } from '../../native';
+import { loadConfig } from '../config/config';
+import { REPORT_FD, spawnPlan } from '../instance/spawn';
+import { readCaller } from '../launch/caller';
+import { FALLBACK_SHELL } from '../launch/compile';
+import { type NamespacePlan, planNamespaces } from '../launch/namespaces';
+import { Notes } from '../launch/notes';
+import { defaultLaunchOptions } from '../launch/options';
+import { type CompiledPlan, compiled, DAVIT_VERSION, MODE, PLAN_FORMAT } from '../launch/plan';
+import { fetched, localSource } from './bootstrap/from-uri';
+import { type Build, INSIDE_VARIABLE } from './build';
+import { Bundle } from './bundle';
+import { buildStages } from './definition-build';
+import { exitWords } from './exit-words';
+import { Interruption } from './interruption';
+import type { BuildOptions } from './options';
+import { performing } from './performing';
+import { rightsOf } from './rights';
+
+/** What the other process is told. */
+interface InsideTask {
+  options: BuildOptions;
+  env: Record<string, string | undefined>;
+  cwd: string;
+  definition: Definition;
+  /** Path of each image that was fetched, by its URI. */
+  fetched: Record<string, string>;
+  bundle: string;
+  /** Nothing is built; what an earlier process has left is removed. */
+  clearsOnly?: boolean;
+}
+
+interface InsideError {
+  code: ErrorCode;
+  message: string;
+  errno?: string;
+  path?: string;
+  hint?: string;
+  step?: number;
+}
+
+const TASK_FILE = 'task.json';
+const ERROR_FILE = 'error.json';
+const OWN_FILES = [TASK_FILE, ERROR_FILE];
+
+/** Maps cannot stand in JSON. */
+const encode = (_key: string, value: unknown): unknown => (value instanceof Map ? { map: [...value] } : value);
+const decode = (_key: string, value: unknown): unknown => {
+  const map = (value as { map?: unknown } | null)?.map;
+  return Array.isArray(map) ? new Map(map as [unknown, unknown][]) : value;
+};
+
+/** Builds the stages in a user namespace. @throws RuntimeError NAMESPACE, IMAGE_BUILD and what the build throws */
+export async function buildInside(definition: Definition, build: Build): Promise<void> {
+  const { options, env, caller, interruption } = build;
+  const namespaces = fakerootNamespaces(build);
+  const bundle = Bundle.make(options, env, interruption);
+  const task: InsideTask = {
+    options,
+    env: { ...env },
+    cwd: caller.cwd,
+    definition,
+    fetched: await performing(fetchBases(definition.stages, build)),
+    bundle: bundle.directory,
+  };
+  try {
+    await runTask(task, namespaces, build, bundle);
+  } finally {
+    // Whoever has killed that process has left files here that only its like can remove.
+    if (!options.noCleanup && bundle.names().some((name) => !OWN_FILES.includes(name))) {
+      await runTask({ ...task, clearsOnly: true }, namespaces, build, bundle).catch(() => undefined);
+    }
+  }
+}
+
+async function runTask(task: InsideTask, namespaces: NamespacePlan, build: Build, bundle: Bundle): Promise<void> {
+  const { env, interruption } = build;
+  writeFileSync(bundle.file(TASK_FILE), JSON.stringify(task, encode), { mode: 0o600 });
+  const plan = enterPlan(bundle.file(TASK_FILE), namespaces, build);
+  let pid = 0;
+  const onStart = (started: number): void => {
+    pid = started;
+  };
+  const end = spawnPlan(plan, native(), { env: { DAVIT_FRONT: env.DAVIT_FRONT }, stdio: [0, 1, 2], onStart });
+  const kill = (name: NodeJS.Signals): boolean => process.kill(pid, name);
+  const { exitStatus, signal } = await interruption.during({ kill }, end);
+  if (existsSync(bundle.file(ERROR_FILE))) throw insideError(readFileSync(bundle.file(ERROR_FILE), 'utf8'));
+  if (exitStatus === 0) return;
+  throw new RuntimeError('IMAGE_BUILD', `While performing build: the build process: ${exitWords(exitStatus, signal)}`);
+}
+
+function insideError(text: string): RuntimeError {
+  const { code, message, ...details } = JSON.parse(text) as InsideError;
+  return new RuntimeError(code, message, details);
+}
+
+/** Everything is fetched before anything is built: with the caller's own rights, and a missing image is known early. */
+async function fetchBases(stages: Stage[], { fetching }: Build): Promise<Record<string, string>> {
+  const paths: Record<string, string> = {};
+  for (const stage of stages) {
+    const source = localSource(stage);
+    if (source?.kind === 'uri') paths[source.reference] = await fetched(source.reference, fetching);
+  }
+  return paths;
+}
+
+/** The ids of a build: those of `--fakeroot`. */
+function fakerootNamespaces({ options, env, caller, onInfo, onWarning }: Build): NamespacePlan {
+  const notes = new Notes();
+  const launch = { ...defaultLaunchOptions(), fakeroot: true, ignoreSubuid: options.ignoreSubuid ?? false };
+  const { config } = loadConfig({ env });
+  const plan = planNamespaces({ options: launch, caller, config, isInstance: false, fuse: false, notes });
+  for (const { level, text } of notes.list) (level === 'warning' ? onWarning : onInfo)(text);
+  return plan;
+}
+
+/** Node again, in place of the launcher, with the host's files and another user's rights. */
+function enterPlan(task: string, { namespaces }: NamespacePlan, { options, caller, env }: Build): CompiledPlan {
+  const messageLevel = options.messageLevel ?? 1;
+  const color = options.color ?? false;
+  const entry = [process.execPath, '--', join(packageRoot(), 'dist', 'davit.cjs')];
+  const words = [...(color ? [] : ['--nocolor']), 'build', '--', options.target, options.source];
+  const { PATH, HOME, LANG } = env;
+  const variables = { PATH, HOME, LANG, DAVIT_MESSAGELEVEL: String(messageLevel), [INSIDE_VARIABLE]: task };
+  const set = Object.entries(variables).flatMap(([name, value]) => (value === undefined ? [] : [{ name, value }]));
+  return compiled(
+    {
+      format: PLAN_FORMAT,
+      davitVersion: DAVIT_VERSION,
+      mode: MODE.inPlace,
+      namespaces: { ...namespaces, mount: true, pid: false, ipc: false, uts: false, net: false },
+      steps: [{ propagation: { private: false } }],
+      program: {
+        environment: { onlyAllowed: true, allow: [], block: [], blockPrefixes: [], set },
+        script: 'unset DAVIT_HOST_NAMES\nexec "$@"\n',
+        arguments: [...entry, ...words],
+        shell: FALLBACK_SHELL,
+        workingDirectory: { path: caller.cwd, fatal: true, fallbacks: [] },
+        setUmask: true,
+        umask: caller.umask,
+      },
+      output: { messageLevel, color, reportFd: REPORT_FD, image: options.target },
+    },
+    [],
+  );
+}
+
+/**
+ * The other side: carries a task out.
+ * @param file that buildInside() wrote
+ * @returns the exit code; the error, when there was one, lies beside the task
+ */
+export async function continueInside(
+  file: string,
+  say: Pick<Build, 'onInfo' | 'onWarning' | 'onVerbose'>,
+): Promise<number> {
+  const {
+    options,
+    env,
+    definition,
+    fetched: paths,
+    bundle,
+    clearsOnly,
+  } = JSON.parse(readFileSync(file, 'utf8'), decode) as InsideTask;
+  const interruption = new Interruption();
+  const caller = { ...readCaller(env), umask: process.umask() };
+  const rights = rightsOf({ caller });
+  if (rights.kind === 'enter') throw new RuntimeError('NAMESPACE', 'this process is no root of a user namespace');
+  const fetching = {
+    toFile: async (reference: string): Promise<string> => paths[reference] ?? '',
+    toTarget: async (): Promise<void> => undefined,
+    isConverted: (): boolean => false,
+  };
+  const build: Build = { options, env, caller, fetching, interruption, ...say };
+  const place = new Bundle(bundle);
+  if (clearsOnly) {
+    place.clear(OWN_FILES);
+    return 0;
+  }
+  try {
+    await interruption.guard(async () => {
+      // Files of other ids can be removed by this process alone.
+      if (!options.noCleanup) interruption.atEnd(() => place.clear(OWN_FILES));
+      await performing(buildStages(definition, build, rights, place));
+    });
+    return 0;
+  } catch (error) {
+    writeFileSync(place.file(ERROR_FILE), JSON.stringify(plainError(error)));
+    return error instanceof RuntimeError ? error.exitCode : 255;
+  }
+}
+
+function plainError(error: unknown): InsideError {
+  if (!(error instanceof RuntimeError)) {
+    return { code: 'INTERNAL', message: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+  }
+  const { code, message, errno, path, hint, step } = error;
+  return { code, message, errno, path, hint, step };
+}

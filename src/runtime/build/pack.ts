@@ -1,0 +1,100 @@
+/** The end of a build: a tree becomes a SIF, or a directory. */
+import { randomUUID } from 'node:crypto';
+import { lstatSync, renameSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { errnoOf, RuntimeError } from '../../errors';
+import type { Recipe } from '../../formats/container/recipe';
+import type { BuildSifResult, BuildSifTask } from '../../workers/build-sif';
+import { imageAddonPath, runTask } from '../../workers/pool';
+import { hostArch } from '../image/arch';
+import { parseCompression } from './compression';
+import type { BuildContext } from './context';
+import { exitWords } from './exit-words';
+import { runProgram } from './host-script';
+import type { BuildOptions } from './options';
+
+export interface PackRequest {
+  source: BuildSifTask['source'];
+  /** Every file belongs to root in the image. */
+  allRoot: boolean;
+  /** What it is built from, for labels and the definition file. */
+  from: string;
+  header?: Record<string, string>;
+  arch?: string;
+  carried: Record<string, string>;
+  recipe?: Recipe;
+  /** The tree describes itself already. */
+  isFinished?: boolean;
+  times: BuildTimes;
+}
+
+/** The dates in an image. */
+export interface BuildTimes {
+  /** Milliseconds since the epoch, for labels. */
+  timeMs: number;
+  /** Set for `--reproducible`: no date in the image is later (Unix seconds). */
+  latestS?: number;
+}
+
+/**
+ * The dates of a build. For `--reproducible` they come from SOURCE_DATE_EPOCH, else from the source, else they are the
+ * epoch.
+ * @param sourceS Unix seconds
+ */
+export function buildTimes(
+  { reproducible }: BuildOptions,
+  env: Readonly<Record<string, string | undefined>>,
+  sourceS: number | undefined,
+): BuildTimes {
+  if (!reproducible) return { timeMs: Date.now() };
+  const text = env.SOURCE_DATE_EPOCH?.trim() ?? '';
+  if (text !== '' && !/^\d{1,10}$/.test(text)) {
+    throw new RuntimeError('OPTION', `SOURCE_DATE_EPOCH="${text}" is no number of seconds`, {
+      path: 'SOURCE_DATE_EPOCH',
+    });
+  }
+  const latestS = text === '' ? (sourceS ?? 0) : Number(text);
+  return { timeMs: latestS * 1000, latestS };
+}
+
+/** Packs into a new file. @returns what was left out, in words. @throws RuntimeError IMAGE_BUILD */
+export async function packSif(request: PackRequest, target: string, options: BuildOptions): Promise<string[]> {
+  const { times, arch, ...rest } = request;
+  const reproducible = times.latestS !== undefined;
+  const { compressor, level } = parseCompression(options.compression);
+  const id = reproducible ? Buffer.alloc(16) : Buffer.from(randomUUID().replaceAll('-', ''), 'hex');
+  const task: BuildSifTask = {
+    addonPath: imageAddonPath(),
+    target,
+    compressor,
+    level,
+    workers: availableParallelism(),
+    id,
+    version: options.version,
+    hostArch: hostArch(),
+    timeMs: times.timeMs,
+    latestS: times.latestS,
+    ...rest,
+    ...(arch === undefined ? {} : { arch }),
+  };
+  return (await runTask<BuildSifTask, BuildSifResult>('build-sif', task)).notes;
+}
+
+/** Moves a finished root to the place of a sandbox; to another file system it is copied. @throws RuntimeError */
+export async function placeSandbox(rootfs: string, target: string, ctx: BuildContext): Promise<void> {
+  try {
+    renameSync(rootfs, target);
+    return;
+  } catch (cause) {
+    const errno = errnoOf(cause);
+    if (errno !== 'EXDEV') {
+      throw new RuntimeError('IMAGE_BUILD', `move "${rootfs}" to "${target}": ${errno ?? String(cause)}`, {
+        errno,
+        cause,
+      });
+    }
+  }
+  const { exitStatus, signal } = await runProgram('cp', ['-a', '--', rootfs, target], ctx.caller.env, ctx);
+  if (exitStatus === 0 && lstatSync(target).isDirectory()) return;
+  throw new RuntimeError('IMAGE_BUILD', `copy "${rootfs}" to "${target}": cp: ${exitWords(exitStatus, signal)}`);
+}
