@@ -7,8 +7,8 @@
 //            OUTPUT 1 hands standard output back, 0 sends it to /dev/null.
 //   answer   "WALL_NS CPU_US STATUS RSS_KIB OUT_BYTES ERR_BYTES\n", then the bytes. STATUS as a shell counts it.
 //
-// The time runs from before posix_spawnp (vfork and exec: this program is small, a Node process is not) to the return of
-// wait4. CPU_US is the user and system time of the command and of the children it has waited for, no other.
+// The time runs from before posix_spawnp (vfork and exec: this program is small, a Node process is not) to the return
+// of wait4. CPU_US is the user and system time of the command and of the children it has waited for, no other.
 //
 // It is a child subreaper and reaps at once, as an init does: where process 1 reaps late, whoever waits for a process
 // to vanish would otherwise be measured wrong. --cgroup2 gives the commands a pure cgroup2 view at /sys/fs/cgroup, in a
