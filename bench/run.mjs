@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { api } from './api.mjs';
 import { exec } from './exec.mjs';
 import { closeBench, openBench } from './support/bench.mjs';
+import { interrupt } from './support/rounds.mjs';
 import { print } from './support/report.mjs';
 import { listStop } from './list-stop.mjs';
 import { memory } from './memory.mjs';
@@ -20,7 +21,7 @@ async function main() {
   if (!(rounds >= 1) || positionals.some((name) => !Object.hasOwn(questions, name))) throw new Error(usage);
   const bench = openBench();
   const results = [];
-  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => closeBench(bench).then(() => process.exit(1)));
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => interrupt(signal));
   try {
     const machine = { cpus: availableParallelism(), kernel: release(), node: process.version, rounds };
     say(`${machine.cpus} CPUs, Linux ${machine.kernel}, Node ${machine.node}, ${rounds} rounds`);

@@ -35,7 +35,9 @@ export class Timer {
    */
   constructor(args = [], prefix = []) {
     const [command, ...rest] = [...prefix, program, ...args];
-    this.#child = spawn(command, rest, { cwd: root, stdio: ['pipe', 'pipe', 'inherit'] });
+    // In a session of its own: a Ctrl-C in the terminal must leave it alive for the cleaning up.
+    const stdio = ['pipe', 'pipe', 'inherit'];
+    this.#child = spawn(command, rest, { cwd: root, stdio, detached: true });
     this.#child.on('error', () => this.#end());
     this.#child.stdin.on('error', () => this.#end());
     this.#child.stdout.on('end', () => this.#end());

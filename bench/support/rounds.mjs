@@ -1,5 +1,11 @@
 // Interleaved rounds (A, B, C, A, B, C, ...): what disturbs the machine for a while disturbs all cases alike.
 const warmUpRounds = 3;
+let interruptedBy;
+
+/** Ends the measurement before its next case, so that the end can clean up. */
+export function interrupt(signal) {
+  interruptedBy = signal;
+}
 
 /**
  * @param cases each { group, name, run, before?, after? }: run resolves to { wall, cpu } in milliseconds. The first
@@ -10,6 +16,7 @@ export async function measure(cases, rounds) {
   const samples = cases.map(() => []);
   for (let round = -warmUpRounds; round < rounds; round++) {
     for (const [index, { run, before, after }] of cases.entries()) {
+      if (interruptedBy) throw new Error(`interrupted by ${interruptedBy}`);
       await before?.(round);
       const { wall, cpu } = await run(round);
       await after?.(round);
