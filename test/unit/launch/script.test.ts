@@ -214,9 +214,9 @@ describe.each(SHELLS)('the action script under $name', (shell) => {
   });
 
   it('resolves a relative command by the working directory', () => {
-    root.write('/work/tool', '#!/bin/sh\necho "$0"\n');
-    expect(exec({ command: ['./tool'], cwd: `${root.path}/work` }).stdout).toBe(`${root.path}/work/tool\n`);
-    expect(exec({ command: ['work/tool'], cwd: root.path }).stdout).toBe(`${root.path}/work/tool\n`);
+    root.write('/job/tool', '#!/bin/sh\necho "$0"\n');
+    expect(exec({ command: ['./tool'], cwd: `${root.path}/job` }).stdout).toBe(`${root.path}/job/tool\n`);
+    expect(exec({ command: ['job/tool'], cwd: root.path }).stdout).toBe(`${root.path}/job/tool\n`);
   });
 
   it.each([
