@@ -21,9 +21,9 @@ export async function exec(bench, rounds) {
       add('crun exec true', () => crun.run('exec', 'holder', '/bin/true'));
     }
     if (apptainer) {
-      await apptainer.run(subject, 'instance', 'start', bench.image, 'holder');
+      await apptainer.run(subject, 'instance', 'start', bench.peerImage, 'holder');
       add('apptainer exec instance:// true', () => apptainer.run(subject, 'exec', 'instance://holder', '/bin/true'));
-      add('apptainer exec SIF true', () => apptainer.run(subject, 'exec', bench.image, '/bin/true'));
+      add('apptainer exec SIF true', () => apptainer.run(subject, 'exec', bench.peerImage, '/bin/true'));
     }
   }
   const rows = await measure(cases, rounds);

@@ -36,7 +36,7 @@ export async function listStop(bench, rounds) {
         {
           group,
           name: 'apptainer instance list, 1 running',
-          before: () => apptainer.run(subject, 'instance', 'start', bench.image, 'b'),
+          before: () => apptainer.run(subject, 'instance', 'start', bench.peerImage, 'b'),
           run: () => apptainer.run(subject, 'instance', 'list'),
         },
         { group, name: 'apptainer instance stop', run: () => apptainer.run(subject, 'instance', 'stop', 'b') },

@@ -37,7 +37,7 @@ export async function memory(bench) {
 
 async function apptainerRow(bench, subject) {
   const { apptainer } = bench;
-  for (let i = 0; i < running; i++) await apptainer.run(subject, 'instance', 'start', bench.image, `m${i}`);
+  for (let i = 0; i < running; i++) await apptainer.run(subject, 'instance', 'start', bench.peerImage, `m${i}`);
   const found = await apptainer.list(subject);
   const row = pssRow(
     subject,

@@ -9,9 +9,10 @@ import { interrupt } from './support/rounds.mjs';
 import { print } from './support/report.mjs';
 import { listStop } from './list-stop.mjs';
 import { memory } from './memory.mjs';
+import { scale } from './scale.mjs';
 import { start } from './start.mjs';
 
-const questions = { start, exec, 'list-stop': listStop, memory, api };
+const questions = { start, exec, 'list-stop': listStop, memory, scale, api };
 const usage = `usage: run.mjs [${Object.keys(questions).join('|')}]... [--rounds N] [--json FILE]`;
 
 async function main() {

@@ -12,6 +12,7 @@ export async function start(bench, rounds) {
   for (const subject of bench.subjects) {
     await subject.davit('instance', 'start', bench.image, 'holder');
     cases.push(...davitCases(bench, subject), ...(await peerCases(bench, subject)));
+    if (subject.uid === process.getuid()) cases.push(...hereCases(bench, subject));
   }
   let loops = 0;
   const counted = cases.map((entry) => ({
@@ -44,6 +45,20 @@ function davitCases(bench, subject) {
   ];
 }
 
+/** In the environment of the caller, which may slow Node down: NODE_EXTRA_CA_CERTS alone doubles its start. */
+function hereCases(bench, { group, here, davit }) {
+  const after = () => davit('instance', 'stop', 'b');
+  return [
+    { group, name: "node -e 0, caller's environment", run: here.node },
+    {
+      group,
+      name: `${inUse}, caller's environment`,
+      run: () => here.davit('instance', 'start', bench.image, 'b'),
+      after,
+    },
+  ];
+}
+
 async function peerCases(bench, subject) {
   const { group } = subject;
   const { crun } = bench;
@@ -64,7 +79,7 @@ async function peerCases(bench, subject) {
     cases.push({
       group,
       name: 'apptainer instance start, SIF',
-      run: () => apptainer.run(subject, 'instance', 'start', bench.image, 'b'),
+      run: () => apptainer.run(subject, 'instance', 'start', bench.peerImage, 'b'),
       after: () => apptainer.run(subject, 'instance', 'stop', 'b'),
     });
   return cases;

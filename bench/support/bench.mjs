@@ -89,6 +89,9 @@ function subject(bench, user, timerArgs = []) {
   made.node = () => run([process.execPath, '-e', '0'], clean);
   made.davit = (...args) => run([davit, ...args], env);
   made.command = (...command) => run(command, clean);
+  // The environment as the caller of the measurement has it: certificates for Node, its options, whatever a site sets.
+  const here = { ...process.env, DAVIT_STATE_DIR: env.DAVIT_STATE_DIR };
+  made.here = { node: () => run([process.execPath, '-e', '0'], here), davit: (...args) => run([davit, ...args], here) };
   made.instances = async () =>
     JSON.parse((await run([davit, 'instance', 'list', '--json'], env, { output: true })).out).instances;
   bench.closers.push(async () => {
@@ -128,7 +131,10 @@ function makeImages(work) {
   execFileSync(davit, ['--silent', 'build', image, sandbox], { env: state, stdio: 'inherit' });
   const first = join(work, 'first-use.sif');
   copyFileSync(image, first);
-  return { sandbox, image, first };
+  // Apptainer attaches a loop device of its own to an image: it must not be counted as one of davit's.
+  const peerImage = join(work, 'peer.sif');
+  copyFileSync(image, peerImage);
+  return { sandbox, image, first, peerImage };
 }
 
 /** How many loop devices have this file. */

@@ -61,7 +61,11 @@ export function findApptainer(bench) {
   const timers = new Map();
   const run = async (subject, args, options) => {
     if (!timers.has(subject)) timers.set(subject, new Timer(['--dir', '/tmp', ...subject.timerArgs], prefix));
-    const env = { ...subject.clean, APPTAINER_CONFIGDIR: join(subject.own, 'apptainer') };
+    const env = {
+      ...subject.clean,
+      APPTAINER_CONFIGDIR: join(subject.own, 'apptainer'),
+      ...droppedCapabilities(subject),
+    };
     return expectSuccess(['apptainer', ...args], await timers.get(subject).run([program, ...args], env, options));
   };
   bench.closers.push(async () => {
@@ -74,17 +78,24 @@ export function findApptainer(bench) {
   return { run: (subject, ...args) => run(subject, args), list, refused: new Set() };
 }
 
-/** Whether apptainer runs the image for this user; as root it asks for capabilities that some machines do not give. */
+/** Apptainer, if it runs the image for this user. */
 export async function apptainerFor(bench, subject) {
   if (!bench.apptainer || bench.apptainer.refused.has(subject)) return undefined;
   try {
-    await bench.apptainer.run(subject, 'exec', bench.image, '/bin/true');
+    await bench.apptainer.run(subject, 'exec', bench.peerImage, '/bin/true');
     return bench.apptainer;
   } catch (error) {
     bench.apptainer.refused.add(subject);
     const [, why] = /(?:ERROR|FATAL)\s*:\s*(.*)/.exec(error.message) ?? ['', error.message];
     return void bench.skip(`apptainer as ${subject.name}: ${why}`);
   }
+}
+
+/** As root it stops where this machine's root lacks the capability (bit 24, capabilities(7)), unless told not to ask. */
+function droppedCapabilities({ uid }) {
+  const bounding = /^CapBnd:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))[1];
+  const has = (BigInt(`0x${bounding}`) >> 24n) & 1n;
+  return uid === 0 && !has ? { APPTAINER_DROP_CAPS: 'CAP_SYS_RESOURCE' } : {};
 }
 
 async function listed(run, subject) {
