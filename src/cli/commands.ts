@@ -166,7 +166,6 @@ const COMMANDS: readonly CommandSpec[] = [
   },
   ...IMAGE_COMMANDS,
   ...[
-    ['cache', 'The image cache'],
     ['capability', 'Capabilities granted to users'],
     ['checkpoint', 'Checkpoints of instances'],
     ['config', 'The configuration'],
@@ -177,8 +176,6 @@ const COMMANDS: readonly CommandSpec[] = [
     ['oci', 'OCI bundles'],
     ['overlay', 'Overlay images'],
     ['plugin', 'Plugins'],
-    ['push', 'Upload an image'],
-    ['registry', 'Credentials of registries'],
     ['remote', 'Remote endpoints'],
     ['run-help', 'Show the help text of an image'],
     ['search', 'Search a library'],

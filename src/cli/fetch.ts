@@ -1,9 +1,12 @@
 /** Fetching images on the command line: flags and configuration in, messages and progress out. */
+import { RuntimeError } from '../errors';
 import { native } from '../native';
 import { cacheDirectory } from '../runtime/cache-directory';
 import { loadConfig } from '../runtime/config/config';
 import { Fetcher } from '../runtime/image/fetch';
+import { prefixed } from '../runtime/image/prefixed';
 import type { FetchOptions } from '../runtime/image/source';
+import { HttpClient } from '../runtime/image/transfer/http';
 import type { CommandContext } from './command';
 import type { Options } from './parse';
 import { Progress } from './progress';
@@ -29,6 +32,33 @@ export function fetchOptions(options: Options, env: CommandContext['env']): Fetc
   };
 }
 
+/**
+ * An image for a launch, in the cache.
+ * @throws RuntimeError; CACHE where there is none: this process ends when the launch begins, and could not clean up
+ */
+export async function fetchForLaunch(reference: string, context: CommandContext): Promise<string> {
+  const fetcher = openFetcher(context);
+  try {
+    const { path, isTemporary } = await fetcher.toFile(await fetcher.locate(reference));
+    if (!isTemporary) return path;
+    throw new RuntimeError('CACHE', 'there is no cache to keep the image in while it is used', {
+      hint: `fetch it first: davit pull image.sif ${reference}`,
+    });
+  } catch (error) {
+    throw prefixed(error, `Unable to handle ${reference} uri`);
+  } finally {
+    fetcher.close();
+  }
+}
+
+/** A client for commands that fetch no image. Close it at the end. */
+export function openClient(context: Pick<CommandContext, 'options' | 'env' | 'terminal'>): HttpClient {
+  const { env, terminal } = context;
+  const { config } = loadConfig({ env });
+  const trust = config.registryCaFile === '' ? {} : { caFile: config.registryCaFile };
+  return new HttpClient({ env, version: version(), trust, onRetry: (text) => terminal.verbose(text) });
+}
+
 /** A Fetcher that tells what it does on the terminal. Close it at the end. */
 export function openFetcher(context: Pick<CommandContext, 'options' | 'env' | 'terminal'>): Fetcher {
   const { options, env, terminal } = context;
@@ -43,6 +73,7 @@ export function openFetcher(context: Pick<CommandContext, 'options' | 'env' | 't
     version: version(),
     cacheDirectory: () => cacheDirectory(env, process.getuid?.() ?? 0, native()),
     tryLock: (path) => native().tryLockFile(path),
+    convert: async (request) => (await import('../runtime/build/oci-sif')).writeOciSif(request),
     onInfo: (text) => progress.around(() => terminal.info(text)),
     onWarning: (text) => progress.around(() => terminal.warning(text)),
     onVerbose: (text) => progress.around(() => terminal.verbose(text)),

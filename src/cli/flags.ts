@@ -43,7 +43,9 @@ function groupsOf(command: string): (() => Flag[])[] {
   if (isLaunch(command)) return [launchFlags, limitFlags];
   if (command.startsWith('instance ')) return [instanceFlags];
   if (command === 'build') return [buildFlags];
-  if (['pull', 'push', 'search', 'delete'].includes(command)) return [registryFlags];
+  if (['pull', 'push', 'search', 'delete', 'cache', 'registry'].includes(command.split(' ')[0] as string)) {
+    return [registryFlags];
+  }
   if (['inspect', 'run-help'].includes(command)) return [imageFlags];
   return [otherFlags];
 }

@@ -35,6 +35,7 @@ export async function launch(action: Action, context: CommandContext, isRun = fa
 
   if (joins) dropWithoutEffect(options, context.flags, terminal);
   refuseUnsupported(options, context.flags);
+  native().defaultSignals();
   const caller = readCaller(context.env);
   const plan = joins
     ? joinPlan(action, target.slice(INSTANCE_URI.length), caller, context)
@@ -63,6 +64,7 @@ async function imagePlan(
     ...request,
     given: args[0] as string,
     dryRun: options.has('dryRun'),
+    fetch: async (reference) => (await import('./fetch')).fetchForLaunch(reference, context),
     onInfo: (text) => terminal.info(text),
     onWarning: (text) => terminal.warning(text),
   });

@@ -17,12 +17,6 @@ sif add | int | --groupid | | group of the object
 sif add | int | --link | | object it belongs to
 sif add | int | --alignment | | alignment in the file
 sif add | string | --filename | | name of the object
-cache list | list | -T --type | | kinds to list
-cache list | bool | -v --verbose | | one line an entry
-cache clean | int | -D --days | | only what is older
-cache clean | bool | -n --dry-run | | only say what would be removed
-cache clean | bool | -f --force | | ask nothing
-cache clean | list | -T --type | | kinds to remove
 overlay create | list | --create-dir | | directories to make inside
 overlay create | bool | -f --fakeroot | FAKEROOT | for use with --fakeroot
 overlay create | int | -s --size | | MiB
@@ -80,11 +74,6 @@ remote login | string | -u --username | | user name
 remote login | string | -p --password | | password
 remote login | bool | --password-stdin | | read the password
 remote login | bool | -i --insecure | LOGIN_INSECURE | plain http
-registry login, registry logout, registry list | string | -c --config | | path of remote.yaml
-registry login | string | -u --username | | user name
-registry login | string | -p --password | | password
-registry login | bool | --password-stdin | | read the password
-registry login, registry logout | string | --authfile | AUTH_FILE | credentials file
 config fakeroot | bool | -a --add | | give a user ids
 config fakeroot | bool | -r --remove | | take them away
 config fakeroot | bool | -e --enable | | enable a user

@@ -9,7 +9,7 @@ const accepted = (commands: string, name: string, help: string, note: string, de
   row(commands, 'bool', name, help, { state: 'accepted', note, ...details });
 
 export function registryFlags(): Flag[] {
-  return [...commonFlags(), ...pullFlags(), ...pushFlags(), ...searchFlags()];
+  return [...commonFlags(), ...pullFlags(), ...pushFlags(), ...searchFlags(), ...cacheFlags(), ...loginFlags()];
 }
 
 function commonFlags(): Flag[] {
@@ -63,6 +63,29 @@ function pushFlags(): Flag[] {
   return [
     later('push', 'bool', 'allow-unsigned', 'push unsigned images', { short: 'U', env: 'ALLOW_UNSIGNED' }),
     later('push', 'string', 'description', 'description of the image', { short: 'D' }),
+  ];
+}
+
+function cacheFlags(): Flag[] {
+  const kinds = 'kinds of entries: library, oci, shub, blob, net, oras or all (default)';
+  return [
+    row('cache list, cache clean', 'list', 'type', kinds, { short: 'T' }),
+    row('cache list', 'bool', 'verbose', 'one line an entry', { short: 'v' }),
+    row('cache clean', 'int', 'days', 'only what is older than so many days', { short: 'D', default: '0' }),
+    row('cache clean', 'bool', 'dry-run', 'only say what would be removed', { short: 'n' }),
+    row('cache clean', 'bool', 'force', 'ask nothing', { short: 'f' }),
+  ];
+}
+
+function loginFlags(): Flag[] {
+  return [
+    row('registry login, registry logout, registry list', 'string', 'config', 'path of remote.yaml', { short: 'c' }),
+    row('registry login', 'string', 'username', 'user name', { short: 'u' }),
+    row('registry login', 'string', 'password', 'password or token', { short: 'p' }),
+    row('registry login', 'bool', 'password-stdin', 'read the password from standard input'),
+    row('registry login, registry logout', 'string', 'authfile', 'file with credentials, in Docker’s format', {
+      env: 'AUTH_FILE',
+    }),
   ];
 }
 

@@ -80,7 +80,7 @@ export function finishTree(
   const scripts = recipe ? sectionEntries(tree, recipe) : [];
   const help = new ImageTree(withEntries(listing, scripts)).has(`${HOME}/runscript.help`);
   const { labels, kept } = imageLabels(tree, { ...facts, help }, recipe);
-  const deffile = recipe?.text ?? `bootstrap: localimage\nfrom: ${facts.from}\n\n`;
+  const deffile = recipe?.text ?? headerText(facts);
   const entries = [
     ...scripts,
     replacing('labels.json', formatLabels(labels)),
@@ -89,6 +89,12 @@ export function finishTree(
   ];
   const warnings = kept.map((name) => `Label: ${name} already exists and force option is false, not overwriting`);
   return { entries, warnings };
+}
+
+/** What stands for the definition file of an image that was built without one. */
+function headerText({ header, from }: ComposeFacts): string {
+  const lines = Object.entries(header ?? { bootstrap: 'localimage', from }).map(([key, value]) => `${key}: ${value}\n`);
+  return `${lines.join('')}\n`;
 }
 
 /** In rising priority: those of the source, those that sections wrote, those of every build, those of the definition. */

@@ -6,7 +6,7 @@ import { ImageCache } from './cache';
 import type { TryLock } from './cache/lock';
 import { prefixed } from './prefixed';
 import type { OnProgress } from './progress';
-import type { FetchContext, FetchOptions, ImageSource } from './source';
+import type { ConvertImage, FetchContext, FetchOptions, ImageSource } from './source';
 import { TemporaryDirectory, temporaryParent } from './temporary';
 import { HttpClient } from './transfer/http';
 import { imageScheme, unsupportedUri } from './uri';
@@ -20,6 +20,8 @@ export interface FetchRequest {
   /** Where the cache is; asked only when it is used. */
   cacheDirectory: () => string;
   tryLock: TryLock;
+  /** How layers become a SIF. */
+  convert: ConvertImage;
   signal?: AbortSignal;
   onInfo?: (text: string) => void;
   onWarning?: (text: string) => void;
@@ -36,7 +38,7 @@ export class Fetcher {
   private readonly context: FetchContext;
 
   constructor(request: FetchRequest) {
-    const { env, options, settings, version, signal } = request;
+    const { env, options, settings, version, convert, signal } = request;
     const { onInfo = nothing, onWarning = nothing, onVerbose = nothing, onProgress = nothing } = request;
     const caFile = settings.registryCaFile === '' ? undefined : settings.registryCaFile;
     this.context = {
@@ -44,6 +46,7 @@ export class Fetcher {
       options,
       settings,
       version,
+      convert,
       signal,
       onInfo,
       onWarning,
@@ -89,6 +92,16 @@ export class Fetcher {
     if (cached !== undefined) copyFileSync(cached, target, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
     else await this.produce(source, target);
     chmodSync(target, IMAGE_MODE & ~process.umask());
+  }
+
+  /**
+   * Uploads a SIF file to a registry.
+   * @param reference without `oras://`
+   * @returns the digest of its manifest
+   * @throws RuntimeError NETWORK, REGISTRY, IMAGE_OPEN
+   */
+  async push(path: string, reference: string): Promise<string> {
+    return (await import('./oci/push')).pushSif(path, reference, this.context);
   }
 
   /** Ends connections and removes what was temporary. */
@@ -159,6 +172,14 @@ async function findSource(reference: string, context: FetchContext): Promise<Ima
     case 'http':
     case 'https':
       return (await import('./web')).webSource(reference, context);
+    case 'library':
+      return (await import('./library/library-source')).librarySource(rest, context);
+    case 'docker':
+    case 'oci':
+    case 'oci-archive':
+    case 'docker-archive':
+    case 'docker-daemon':
+      return (await import('./oci/oci-source')).ociSource(scheme, rest, context);
     default:
       throw unsupportedUri(scheme ?? '', reference);
   }

@@ -1,4 +1,5 @@
 /** An image that is not a file here, found and identified, but not fetched yet. */
+import type { ImageConfig } from '../../formats/oci/config';
 import type { RegistrySettings } from '../config/directives';
 import type { ImageCache } from './cache';
 import type { OnProgress } from './progress';
@@ -34,12 +35,35 @@ export interface FetchContext {
   client: HttpClient;
   cache?: ImageCache;
   temporary: TemporaryDirectory;
+  convert: ConvertImage;
   signal?: AbortSignal;
   onInfo: (text: string) => void;
   onWarning: (text: string) => void;
   onVerbose: (text: string) => void;
   onProgress: OnProgress;
 }
+
+/** An OCI image that shall become a SIF. */
+export interface ConvertRequest {
+  /** Lowest first. */
+  layers: { path: string; mediaType: string; digest: string; diffId: string }[];
+  config: ImageConfig;
+  /** Of the manifest. */
+  digest: string;
+  /** As in a definition file: `docker`, and what stands behind `docker://`. */
+  header: { bootstrap: string; from: string };
+  /** GOARCH name. */
+  arch: string;
+  compression?: string;
+  version: string;
+  /** The new file. */
+  path: string;
+  onProgress: OnProgress;
+  signal?: AbortSignal;
+}
+
+/** Makes a SIF. @returns what was left out, in words */
+export type ConvertImage = (request: ConvertRequest) => Promise<string[]>;
 
 export interface ImageSource {
   /** Where it is kept, and under which key: the same key means the same bytes. */

@@ -5,6 +5,7 @@ import { cacheDirectory } from '../cache-directory';
 import type { LaunchConfig } from '../config/directives';
 import { openImage } from '../image/open';
 import type { Image } from '../image/types';
+import { imageScheme } from '../image/uri';
 import { chooseDriver, type DriverChoice } from '../launch/image-layer';
 import type { Caller, LaunchOptions } from '../launch/options';
 
@@ -23,6 +24,8 @@ export interface PrepareRequest {
   config: LaunchConfig;
   /** Nothing is unpacked; the plan names the directory that would be. */
   dryRun?: boolean;
+  /** Makes a file of an image that is named by a URI; without it such images are refused. */
+  fetch?: (reference: string) => Promise<string>;
   onInfo?: (text: string) => void;
   onWarning?: (text: string) => void;
 }
@@ -32,11 +35,18 @@ export interface PrepareRequest {
  * @throws RuntimeError of openImage() and unpackedRootfs()
  */
 export async function prepareImage(request: PrepareRequest): Promise<PreparedImage> {
-  const { given, options, caller, config } = request;
-  const image = openImage(given);
+  const { given, options, caller, config, fetch } = request;
+  // Names of files are the rule: whether a name is a URI is asked without importing anything that fetches.
+  const image = openImage(fetch && isFetched(given) ? await fetch(given) : given);
   const choice = chooseDriver(image, options, caller, config);
   if (choice.driver !== 'unpacked') return { image, choice };
   return { image, choice, unpackedDir: await unpack(image, choice, request) };
+}
+
+/** Whether openImage() would refuse it because it has to be fetched first. */
+function isFetched(given: string): boolean {
+  const scheme = imageScheme(given);
+  return scheme !== undefined && scheme !== 'instance' && scheme !== 'shub';
 }
 
 async function unpack(image: Image, choice: DriverChoice, request: PrepareRequest): Promise<string> {

@@ -32,6 +32,7 @@ beforeEach(() => {
   fake.addon = {
     instanceLocked: locks.instanceLocked.bind(locks),
     removeDeadInstance: locks.removeDeadInstance.bind(locks),
+    defaultSignals: () => undefined,
     processStartTime: () => null,
     signalProcess: ({ pid }: ProcessIdentity, signal: number) => {
       signals.push(`${signal} to ${pid}`);

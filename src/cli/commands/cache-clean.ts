@@ -1,0 +1,40 @@
+/** `davit cache clean`. */
+import { native } from '../../native';
+import { cleanCache } from '../../runtime/image/cache/clean';
+import { kindsNamed } from '../../runtime/image/cache/list';
+import { imageCacheDirectory, unknownKind } from '../cache';
+import type { CommandContext } from '../command';
+import { askLine } from '../prompt';
+
+export function run(context: CommandContext): number {
+  const { options, env, terminal } = context;
+  const kinds = kindsNamed(options.list('type'));
+  if ('unknown' in kinds) throw unknownKind(kinds.unknown);
+  const dryRun = options.flag('dryRun');
+  if (dryRun) terminal.out('User requested a dry run. Not actually deleting any data!\n');
+  else if (!options.flag('force') && !confirmed(context)) {
+    terminal.info('Handle cleanup canceled');
+    return 0;
+  }
+  cleanCache({
+    directory: imageCacheDirectory(env),
+    kinds,
+    olderThanDays: options.number('days') ?? 0,
+    dryRun,
+    tryLock: (path) => native().tryLockFile(path),
+    onInfo: (text) => terminal.info(text),
+  });
+  return 0;
+}
+
+function confirmed({ options, terminal }: CommandContext): boolean {
+  const days = options.number('days') ?? 0;
+  const types = options.list('type');
+  const what =
+    types.length === 0 || types.includes('all') ? 'containers from all sources and OCI blobs' : types.join(', ');
+  const older = days > 0 ? ` older than ${days} days` : '';
+  terminal.out(`This will delete everything in your cache (${what})${older}.\n`);
+  terminal.out('Hint: You can see exactly what would be deleted by canceling and using the --dry-run option.\n');
+  const answer = askLine(terminal, 'Do you want to continue? [y/N] ');
+  return /^y(es)?$/i.test(answer.trim());
+}

@@ -1,0 +1,89 @@
+/** Questions on the terminal. */
+import { readSync } from 'node:fs';
+import { errnoOf, RuntimeError } from '../errors';
+import { isTerminal, type Terminal } from './render';
+
+const STDIN = 0;
+const MAX_LINE = 64 << 10;
+
+/** Asks for a line on standard input; an empty text at its end. */
+export function askLine(terminal: Terminal, question: string): string {
+  terminal.out(question);
+  return readLine();
+}
+
+/**
+ * Asks for a secret: what is typed is not shown.
+ * @throws RuntimeError OPTION without a terminal to ask on
+ */
+export async function askSecret(terminal: Terminal, question: string): Promise<string> {
+  if (!isTerminal(STDIN)) {
+    throw new RuntimeError('OPTION', 'there is no terminal to ask for a password on', {
+      hint: 'give it by --password-stdin',
+    });
+  }
+  terminal.out(question);
+  const { stdin } = process;
+  stdin.setRawMode(true);
+  try {
+    return await typedLine(stdin);
+  } finally {
+    stdin.setRawMode(false);
+    stdin.pause();
+    terminal.out('\n');
+  }
+}
+
+/** In raw mode the keys are ours: Enter and Ctrl-D end the line, Backspace corrects it, Ctrl-C ends the program. */
+async function typedLine(stdin: NodeJS.ReadStream): Promise<string> {
+  let line: string[] = [];
+  for await (const chunk of stdin.setEncoding('utf8').iterator({ destroyOnReturn: false })) {
+    for (const key of chunk as string) {
+      if (key === '\r' || key === '\n' || key === '\x04') return line.join('');
+      if (key === '\x03') {
+        throw new RuntimeError('OPTION', 'interrupted', { exitCode: 130 });
+      }
+      if (key === '\x7f' || key === '\b') line = line.slice(0, -1);
+      else line.push(key);
+    }
+  }
+  return line.join('');
+}
+
+/** All of standard input, without the line feed at its end. */
+export function readStdin(): string {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for (let chunk = readSome(4096); chunk.length > 0 && length < MAX_LINE; chunk = readSome(4096)) {
+    chunks.push(chunk);
+    length += chunk.length;
+  }
+  return Buffer.concat(chunks)
+    .toString('utf8')
+    .replace(/\r?\n$/, '');
+}
+
+/** Byte by byte: what stands behind the line belongs to somebody else. */
+function readLine(): string {
+  const bytes: number[] = [];
+  for (let chunk = readSome(1); chunk.length > 0 && bytes.length < MAX_LINE; chunk = readSome(1)) {
+    if (chunk[0] === 0x0a) break;
+    bytes.push(chunk[0] as number);
+  }
+  return Buffer.from(bytes).toString('utf8').replace(/\r$/, '');
+}
+
+function readSome(length: number): Buffer {
+  const bytes = Buffer.alloc(length);
+  for (;;) {
+    try {
+      return bytes.subarray(0, readSync(STDIN, bytes));
+    } catch (error) {
+      const errno = errnoOf(error);
+      if (errno === 'EOF') return bytes.subarray(0, 0);
+      // Somebody made it non-blocking: it is asked again in a moment.
+      if (errno !== 'EAGAIN') throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
+    }
+  }
+}

@@ -1,0 +1,91 @@
+/** Logins to registries: checked, stored where other programs find them too, and forgotten. */
+import { RuntimeError } from '../../errors';
+import {
+  type Credentials,
+  credentialKey,
+  helperFor,
+  withCredentials,
+  withoutCredentials,
+} from '../../formats/oci/docker-config';
+import { credentialFile, readCredentialFile } from './credentials';
+import { eraseWithHelper, storeWithHelper } from './credentials-helper';
+import { userRemoteFile } from './library/endpoint';
+import { encodeRemotes, readRemoteFile, type StoredLogin, writePrivateFile } from './library/remote-file';
+import { Registry } from './oci/registry';
+import { basic } from './oci/token';
+import type { HttpClient } from './transfer/http';
+import { hostOf, isLoopback } from './transfer/proxy';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+export interface LoginPlace {
+  env: Environment;
+  /** `--authfile`. */
+  authFile?: string;
+  /** `--config`: another remote.yaml. */
+  remoteFile?: string;
+}
+
+/**
+ * The host that a URI of a registry names.
+ * @throws RuntimeError OPTION
+ */
+export function registryOf(uri: string): string {
+  const host = /^(?:docker|oras):\/\/([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?\/?$/.exec(uri);
+  if (host) return `${host[1]}${host[2] ?? ''}`;
+  throw new RuntimeError('OPTION', `"${uri}" names no registry`, {
+    path: uri,
+    hint: 'write docker://HOST[:PORT] or oras://HOST[:PORT]',
+  });
+}
+
+/**
+ * Asks the registry whether user and password are right, and remembers them.
+ * @returns the files that hold them now
+ * @throws RuntimeError REGISTRY when they are wrong; NETWORK, CONFIG
+ */
+export async function login(
+  uri: string,
+  credentials: Credentials,
+  client: HttpClient,
+  place: LoginPlace,
+): Promise<string[]> {
+  const registry = registryOf(uri);
+  // As for oras:, a registry on this very machine may do without https.
+  const insecure = isLoopback(hostOf(new URL(`https://${registry}`)));
+  await new Registry({ client, registry, insecure, credentials: async () => credentials }).checkLogin();
+  const path = credentialFile(place.env, place.authFile);
+  const config = readCredentialFile(path);
+  const helper = helperFor(config, registry);
+  if (helper !== undefined) await storeWithHelper(helper, credentialKey(registry), credentials, place.env);
+  else writePrivateFile(path, `${JSON.stringify(withCredentials(config, registry, credentials), undefined, '\t')}\n`);
+  const stored: StoredLogin = { uri, auth: basic(credentials), insecure };
+  const remotes = changeLogins(place, (logins) => [...logins.filter((other) => other.uri !== uri), stored]);
+  return [helper === undefined ? path : `docker-credential-${helper}`, remotes];
+}
+
+/** Forgets a login. @returns where it was; empty when there was none. @throws RuntimeError CONFIG */
+export async function logout(uri: string, place: LoginPlace): Promise<string[]> {
+  const registry = registryOf(uri);
+  const path = credentialFile(place.env, place.authFile);
+  const config = readCredentialFile(path);
+  const helper = helperFor(config, registry);
+  const rest = withoutCredentials(config, registry);
+  if (rest) writePrivateFile(path, `${JSON.stringify(rest, undefined, '\t')}\n`);
+  if (helper !== undefined) await eraseWithHelper(helper, credentialKey(registry), place.env);
+  const known = storedLogins(place).some((other) => other.uri === uri);
+  if (known) changeLogins(place, (logins) => logins.filter((other) => other.uri !== uri));
+  return [...(rest ? [path] : []), ...(helper !== undefined && known ? [`docker-credential-${helper}`] : [])];
+}
+
+/** What `registry list` shows. @throws RuntimeError CONFIG */
+export function storedLogins({ env, remoteFile }: LoginPlace): StoredLogin[] {
+  return readRemoteFile(remoteFile ?? userRemoteFile(env)).logins;
+}
+
+function changeLogins(place: LoginPlace, change: (logins: StoredLogin[]) => StoredLogin[]): string {
+  const path = place.remoteFile ?? userRemoteFile(place.env);
+  const file = readRemoteFile(path);
+  writePrivateFile(path, encodeRemotes({ ...file, logins: change(file.logins) }));
+  return path;
+}

@@ -1,0 +1,79 @@
+import { existsSync, mkdirSync, openSync, readdirSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { cleanCache } from '../../../src/runtime/image/cache/clean';
+import { CACHE_KINDS, kindsNamed, listKind } from '../../../src/runtime/image/cache/list';
+import { scratch } from './support';
+
+function cache(): string {
+  const directory = scratch();
+  for (const name of ['blob/sha256/b1', 'oci-tmp/o1', 'oras/sha256:1', 'net/n1', 'partial/net-n2', 'partial/blob-b2']) {
+    mkdirSync(join(directory, name, '..'), { recursive: true });
+    writeFileSync(join(directory, name), name);
+    if (!name.startsWith('partial')) writeFileSync(join(directory, `${name}.json`), '{}');
+  }
+  mkdirSync(join(directory, 'locks'));
+  return directory;
+}
+
+function clean(directory: string, changes: Partial<Parameters<typeof cleanCache>[0]> = {}): string[] {
+  const told: string[] = [];
+  const tryLock = (path: string): number => openSync(path, 'a');
+  const request = { directory, kinds: CACHE_KINDS, olderThanDays: 0, dryRun: false, tryLock };
+  cleanCache({ ...request, onInfo: (text) => told.push(text), ...changes });
+  return told;
+}
+
+test('lists files, not what is known about them', () => {
+  const directory = cache();
+  const listed = CACHE_KINDS.flatMap((kind) => listKind(directory, kind));
+  expect(listed.map(({ kind, name, sizeBytes }) => [kind, name, sizeBytes])).toEqual([
+    ['blob', 'b1', 14],
+    ['oci-tmp', 'o1', 10],
+    ['oras', 'sha256:1', 13],
+    ['net', 'n1', 6],
+  ]);
+  expect(listKind('/nosuch', 'blob')).toEqual([]);
+});
+
+test('kinds by their words', () => {
+  expect(kindsNamed([])).toEqual(CACHE_KINDS);
+  expect(kindsNamed(['all'])).toEqual(CACHE_KINDS);
+  expect(kindsNamed(['net', 'oci', 'blobs'])).toEqual(['blob', 'oci-tmp', 'net']);
+  expect(kindsNamed(['oci', 'toString'])).toEqual({ unknown: 'toString' });
+});
+
+test('removes everything, also what was broken off', () => {
+  const directory = cache();
+  const told = clean(directory);
+  expect(told).toContain('Removing oras cache entry: sha256:1');
+  expect(told).toContain(`No cached files to remove at ${directory}/library`);
+  expect(readdirSync(join(directory, 'blob/sha256'))).toEqual([]);
+  expect(readdirSync(join(directory, 'partial'))).toEqual([]);
+  expect(readdirSync(join(directory, 'locks'))).toEqual([]);
+});
+
+test('removes what is asked for alone', () => {
+  const directory = cache();
+  clean(directory, { kinds: ['net'] });
+  expect(existsSync(join(directory, 'net/n1'))).toBe(false);
+  expect(existsSync(join(directory, 'oci-tmp/o1'))).toBe(true);
+  expect(readdirSync(join(directory, 'partial'))).toEqual(['blob-b2']);
+});
+
+test('removes what is old alone', () => {
+  const directory = cache();
+  utimesSync(join(directory, 'net/n1'), 1, 1);
+  clean(directory, { olderThanDays: 30 });
+  expect(existsSync(join(directory, 'net/n1'))).toBe(false);
+  expect(existsSync(join(directory, 'oras/sha256:1'))).toBe(true);
+  expect(readdirSync(join(directory, 'partial'))).toHaveLength(2);
+});
+
+test('a dry run removes nothing, and what is being fetched stays', () => {
+  const directory = cache();
+  expect(clean(directory, { dryRun: true })).toContain('Removing net cache entry: n1');
+  expect(existsSync(join(directory, 'net/n1'))).toBe(true);
+  clean(directory, { tryLock: () => -1 });
+  expect(readdirSync(join(directory, 'partial'))).toHaveLength(2);
+});
