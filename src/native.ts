@@ -18,12 +18,13 @@ export interface NativeAddon {
   /**
    * Starts the launcher as a child by clone3(CLONE_VM|CLONE_VFORK). The child's report (encoded LaunchReport) comes
    * through `onReport` when its end of the pipe is closed; `exitStatus` is as waitpid encodes it.
-   * `stdio`: descriptors for 0, 1, 2; -1 means /dev/null. `env`: NAME=VALUE strings.
+   * `stdio`: descriptors for 0, 1, 2; -1 means /dev/null. `env`: NAME=VALUE strings. `parentDeathSignal`: number of the
+   * signal that it gets when this process ends before it.
    */
   spawnLauncher(
     launcher: string,
     plan: Uint8Array,
-    options: { env: string[]; stdio: [number, number, number]; cwd?: string },
+    options: { env: string[]; stdio: [number, number, number]; cwd?: string; parentDeathSignal?: number },
     onExit: (exitStatus: number, report: Uint8Array) => void,
   ): number;
   /** True while a keeper or a starter holds the lock of the instance directory. @throws on I/O errors. */
@@ -41,6 +42,11 @@ export interface NativeAddon {
   waitProcesses(processes: ProcessIdentity[], timeoutMs: number): number[];
   /** Like waitProcesses, without blocking the event loop. */
   waitProcessesAsync(processes: ProcessIdentity[], timeoutMs: number): Promise<number[]>;
+  /**
+   * SIGINT and SIGTERM end this process by themselves, also while a system call hangs on a dead file system. For the
+   * command line alone, and before it looks at anything that a user has named.
+   */
+  defaultSignals(): void;
   /** Creates (0700) and checks the state directory: owner, mode, no link. Returns an error text, or null. */
   ensureStateDir(path: string): { errno: string; message: string } | null;
   /**

@@ -3,6 +3,9 @@
 #include <fcntl.h>
 #include <napi.h>
 #include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -49,7 +52,7 @@ std::string read_to_end(int fd) {
   }
 }
 
-// (launcher, plan, {env, stdio, cwd}, onExit) => pid
+// (launcher, plan, {env, stdio, cwd, parentDeathSignal}, onExit) => pid
 Napi::Value spawn_launcher(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   std::string launcher = info[0].As<Napi::String>();
@@ -75,6 +78,8 @@ Napi::Value spawn_launcher(const Napi::CallbackInfo& info) {
   for (uint32_t i = 0; i < 3; i++) request.stdio[i] = stdio.Get(i).As<Napi::Number>().Int32Value();
   request.cwd = cwd.empty() ? nullptr : cwd.c_str();
   request.report_fd = report[1];
+  Napi::Value death = options.Get("parentDeathSignal");
+  request.parent_death_signal = death.IsNumber() ? death.As<Napi::Number>().Int32Value() : 0;
   int pidfd = -1;
   pid_t pid = davit::spawn_launcher(request, &pidfd);
   int error = errno;
@@ -219,6 +224,15 @@ Napi::Value try_lock_file(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), locked ? file.release() : -1);
 }
 
+// Node handles SIGINT and SIGTERM; a handler does not run while a system call hangs, the default action does.
+Napi::Value default_signals(const Napi::CallbackInfo& info) {
+  const char* front = getenv("DAVIT_FRONT");  // see native/launcher/front_door.cc
+  const char* mask = front ? strchr(front, ':') : nullptr;
+  uint64_t ignored = mask ? strtoull(mask + 1, nullptr, 10) : 0;
+  for (int number : {SIGINT, SIGTERM}) signal(number, ignored >> number & 1 ? SIG_IGN : SIG_DFL);
+  return info.Env().Undefined();
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   auto add = [&](const char* name, Napi::Value (*function)(const Napi::CallbackInfo&)) {
     exports.Set(name, Napi::Function::New(env, function, name));
@@ -232,6 +246,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   add("waitProcesses", wait_processes);
   add("waitProcessesAsync", wait_processes_async);
   add("ensureStateDir", ensure_state_dir);
+  add("defaultSignals", default_signals);
   add("tryLockFile", try_lock_file);
   return exports;
 }

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "sys/fd.h"
@@ -57,6 +58,7 @@ int run_child(void* argument) {
     if (high[i] >= 0 && dup2(high[i], i) < 0) fail();
   sys::close_range(request.report_fd >= 0 ? 5 : 4, ~0U, 0);
   if (request.cwd && chdir(request.cwd) != 0) fail();
+  if (request.parent_death_signal) prctl(PR_SET_PDEATHSIG, request.parent_death_signal);
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);

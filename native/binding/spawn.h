@@ -10,9 +10,10 @@ struct SpawnRequest {
   const char* launcher;
   int plan_fd;  // memfd with the plan, close-on-exec
   const char* const* env;
-  int stdio[3];     // -1: /dev/null
-  const char* cwd;  // nullptr: as it is
-  int report_fd;    // write end of the report pipe, or -1; the child gets it as descriptor kReportFd
+  int stdio[3];             // -1: /dev/null
+  const char* cwd;          // nullptr: as it is
+  int report_fd;            // write end of the report pipe, or -1; the child gets it as descriptor kReportFd
+  int parent_death_signal;  // what the child gets when this process ends before it; 0: nothing
 };
 constexpr int kPlanFd = 3;
 constexpr int kReportFd = 4;

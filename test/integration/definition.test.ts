@@ -1,53 +1,8 @@
-import { existsSync, readdirSync, symlinkSync } from 'node:fs';
+import { existsSync, symlinkSync } from 'node:fs';
 import { beforeAll, expect, test } from 'vitest';
-import { layOutBusybox } from './support/busybox';
-import { describeWith, isRoot } from './support/capabilities';
-import { type Outcome, withWorld, type World } from './support/world';
-
-/** What sections need: nothing as root, a user namespace for everyone else. */
-const SECTIONS = isRoot ? ([] as const) : (['userns'] as const);
-
-/** A sandbox with a busybox in it, to begin with. */
-function base(world: World): string {
-  const path = world.path('base');
-  if (!existsSync(path)) layOutBusybox(world.makeDirectory('base'));
-  return path;
-}
-
-/** Builds from a definition with this text behind a header for the busybox. */
-async function build(
-  world: World,
-  name: string,
-  sections: string,
-  ...options: string[]
-): Promise<Outcome & { image: string }> {
-  const definition = world.write(`${name}.def`, `Bootstrap: localimage\nFrom: ${base(world)}\n\n${sections}`);
-  return await buildFrom(world, name, definition, ...options);
-}
-
-async function buildFrom(
-  world: World,
-  name: string,
-  definition: string,
-  ...options: string[]
-): Promise<Outcome & { image: string }> {
-  const image = world.path(`${name}.sif`);
-  const env = { DAVIT_TMPDIR: world.makeDirectory('tmp') };
-  const result = await world.davitWith({ env }, 'build', ...options, image, definition);
-  return { ...result, image };
-}
-
-async function ok(world: World, name: string, sections: string, ...options: string[]): Promise<string> {
-  const { image, ...result } = await build(world, name, sections, ...options);
-  expect(result).toMatchObject({ status: 0 });
-  return image;
-}
-
-/** What a build may leave: nothing. */
-function leftovers(world: World): string[] {
-  const partial = readdirSync(world.directory).filter((name) => name.endsWith('.partial'));
-  return [...partial, ...(existsSync(world.path('tmp')) ? readdirSync(world.path('tmp')) : [])];
-}
+import { describeWith } from './support/capabilities';
+import { base, build, built, leftovers, SECTIONS } from './support/definitions';
+import { withWorld } from './support/world';
 
 describeWith(SECTIONS, 'definition files', () => {
   withWorld('sections', (world) => {
@@ -59,7 +14,7 @@ describeWith(SECTIONS, 'definition files', () => {
     });
 
     test('run in their order, with the output and the lines that users know', async () => {
-      const { image, ...built } = await build(
+      const { image, ...result } = await build(
         world(),
         'order',
         `%pre
@@ -86,11 +41,11 @@ describeWith(SECTIONS, 'definition files', () => {
     Author Somebody
 `,
       );
-      expect(built).toMatchObject({
+      expect(result).toMatchObject({
         status: 0,
         stdout: 'pre\nsetup yes yes yes\npost as root, shell /.post.script\nhello\ntest yes\n',
       });
-      const info = built.stderr.split('\n').filter((line) => line.startsWith('INFO:'));
+      const info = result.stderr.split('\n').filter((line) => line.startsWith('INFO:'));
       expect(info.map((line) => line.slice(9))).toEqual([
         'Starting build...',
         'Running pre scriptlet',
@@ -108,7 +63,7 @@ describeWith(SECTIONS, 'definition files', () => {
         'Creating SIF file...',
         `Build complete: ${image}`,
       ]);
-      expect(built.stderr).toContain('\n+ id -un\n');
+      expect(result.stderr).toContain('\n+ id -un\n');
       expect(await world().ok('run', image, 'a', 'b c')).toBe('run 2 [a b c] value one yes\n');
       expect(leftovers(world())).toEqual([]);
     });
@@ -129,7 +84,7 @@ describeWith(SECTIONS, 'definition files', () => {
     });
 
     test('see no directory of the host, and change the copy alone', async () => {
-      const image = await ok(
+      const image = await built(
         world(),
         'mounts',
         `%post
@@ -145,7 +100,7 @@ describeWith(SECTIONS, 'definition files', () => {
     });
 
     test('%files takes globs, quotes, links and variables', async () => {
-      const image = await ok(
+      const image = await built(
         world(),
         'files',
         `%files
@@ -171,7 +126,7 @@ describeWith(SECTIONS, 'definition files', () => {
     });
 
     test('%files follows links of the image inside the image alone', async () => {
-      const image = await ok(
+      const image = await built(
         world(),
         'links',
         `%setup
@@ -210,21 +165,21 @@ describeWith(SECTIONS, 'definition files', () => {
 
     test('a %post that leaves something running does not hold the build up', async () => {
       const started = Date.now();
-      const image = await ok(world(), 'daemon', '%post\n  sleep 1000 & \n  echo started\n');
+      const image = await built(world(), 'daemon', '%post\n  sleep 1000 & \n  echo started\n');
       expect(Date.now() - started).toBeLessThan(20_000);
       expect(existsSync(image)).toBe(true);
     });
 
     test('%post takes another shell', async () => {
-      const { image: _, ...built } = await build(world(), 'shell', '%post -c /bin/ash -u\n  echo "$0 $-"\n');
-      expect(built).toMatchObject({ status: 0, stdout: expect.stringMatching(/^\/\.post\.script \S*u/) });
+      const { image: _, ...result } = await build(world(), 'shell', '%post -c /bin/ash -u\n  echo "$0 $-"\n');
+      expect(result).toMatchObject({ status: 0, stdout: expect.stringMatching(/^\/\.post\.script \S*u/) });
     });
 
     test('labels that sections write, and labels that are there', async () => {
       const sections =
         '%post\n  echo "FromPost a b" >>$APPTAINER_LABELS; echo "Both post" >>$SINGULARITY_LABELS\n%labels\n  Both definition\n  Mine x\n';
-      const { image, ...built } = await build(world(), 'labels', sections);
-      expect(built.stderr).toContain(
+      const { image, ...result } = await build(world(), 'labels', sections);
+      expect(result.stderr).toContain(
         'WARNING: Label: Both already exists and force option is false, not overwriting\n',
       );
       const labels = JSON.parse(await world().ok('exec', image, 'cat', '/.singularity.d/labels.json'));
@@ -234,7 +189,7 @@ describeWith(SECTIONS, 'definition files', () => {
         Mine: 'x',
         'org.label-schema.usage.singularity.deffile.bootstrap': 'localimage',
       });
-      const forced = await ok(world(), 'labels', sections, '--force');
+      const forced = await built(world(), 'labels', sections, '--force');
       const now = JSON.parse(await world().ok('exec', forced, 'cat', '/.singularity.d/labels.json'));
       expect(now).toMatchObject({ Both: 'definition' });
       expect(await world().inside([], 'ls -A / | grep -E "build.labels|post.script" || echo none', forced)).toBe(
@@ -243,7 +198,7 @@ describeWith(SECTIONS, 'definition files', () => {
     });
 
     test('apps are built, installed and run', async () => {
-      const image = await ok(
+      const image = await built(
         world(),
         'apps',
         `%appinstall foo

@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { errnoOf, RuntimeError } from '../../errors';
 import { temporaryParent } from '../image/temporary';
 import type { Interruption } from './interruption';
+import { detachMounts } from './mounts-below';
 import type { BuildOptions } from './options';
 import { removeTree } from './target';
 
@@ -48,8 +49,9 @@ export class Bundle {
     return join(this.directory, name);
   }
 
+  /** Removes it with all that is in it. What a section has mounted there is not the build's to remove. */
   remove(): void {
-    removeTree(this.directory);
+    if (detachMounts(this.directory)) removeTree(this.directory);
   }
 
   /** What is in it. */
@@ -59,6 +61,7 @@ export class Bundle {
 
   /** Removes all that is in it but these names. */
   clear(kept: readonly string[]): void {
+    if (!detachMounts(this.directory)) return;
     for (const name of this.names()) if (!kept.includes(name)) removeTree(join(this.directory, name));
   }
 

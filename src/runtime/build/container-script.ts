@@ -1,10 +1,12 @@
 /** %post, %test and helpers of bootstrap agents: inside the root that is being built. */
 import { lstatSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { dirname } from 'node:path';
 import { RuntimeError } from '../../errors';
 import { native } from '../../native';
 import { spawnPlan } from '../instance/spawn';
 import type { BuildContext } from './context';
+import { signalTree } from './process-tree';
 import { makeDirectoryInRoot, resolveInRoot } from './root-path';
 import { compileSection, LABELS_FILE, type SectionRequest } from './section-plan';
 
@@ -27,7 +29,7 @@ export async function runInside(
   { action, command, cleanEnv, writableTmpfs = false }: InsideOptions,
   ctx: BuildContext,
 ): Promise<{ exitStatus: number; signal?: number }> {
-  const { options, caller, interruption, bundle, inUserNamespace } = ctx;
+  const { options, caller, interruption, bundle, inUserNamespace, fakeroot } = ctx;
   const labels = `/${LABELS_FILE}`;
   const plan = compileSection({
     action,
@@ -41,6 +43,7 @@ export async function runInside(
     mounts: options.mount ?? [],
     writableTmpfs,
     inUserNamespace,
+    fakeroot,
     caller,
     messageLevel: options.messageLevel ?? 1,
     color: options.color ?? false,
@@ -50,12 +53,13 @@ export async function runInside(
   const end = spawnPlan(plan, native(), {
     env: caller.env,
     stdio: [-1, 1, 2],
+    parentDeathSignal: constants.signals.SIGKILL,
     onStart: (started) => {
       pid = started;
     },
   });
   try {
-    return await interruption.during({ kill: (signal) => process.kill(pid, signal) }, end);
+    return await interruption.during({ kill: (signal) => signalTree(pid, signal) }, end);
   } finally {
     restore();
   }

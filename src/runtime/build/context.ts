@@ -12,6 +12,8 @@ export interface BuildContext {
   bundle: Bundle;
   /** This process is root in a user namespace, on behalf of a plain user. */
   inUserNamespace: boolean;
+  /** This process runs under fakeroot(1), and so do all programs of the build. */
+  fakeroot?: { library: string; key: string };
   fetching?: Fetching;
   onInfo: (text: string) => void;
   onWarning: (text: string) => void;

@@ -14,6 +14,7 @@ import type { Build } from './build';
 import { Bundle } from './bundle';
 import { carriedObjects } from './carried';
 import type { BuildContext } from './context';
+import { detachMounts } from './mounts-below';
 import { buildTimes, packSif, placeSandbox } from './pack';
 import { performing } from './performing';
 import { type Rights, rightsOf } from './rights';
@@ -115,9 +116,10 @@ export async function buildStages(
   build: Build,
   { inUserNamespace }: Exclude<Rights, { kind: 'enter' }>,
   bundle = Bundle.make(build.options, build.env, build.interruption),
+  fakeroot?: BuildContext['fakeroot'],
 ): Promise<void> {
   const { options, env } = build;
-  const ctx: BuildContext = { ...build, bundle, inUserNamespace };
+  const ctx: BuildContext = { ...build, bundle, inUserNamespace, fakeroot };
   const roots = new Map<string, string>();
   let base: BaseImage = { carried: {} };
   for (const [index, stage] of stages.entries()) {
@@ -179,6 +181,7 @@ async function assemble(
   times: ReturnType<typeof buildTimes>,
 ): Promise<void> {
   const { options, interruption, onInfo, onWarning } = ctx;
+  detachMounts(rootfs);
   if (options.sandbox) {
     onInfo('Creating sandbox directory...');
     await replaceTarget(options.target, (temporary) => placeSandbox(rootfs, temporary, ctx), interruption);

@@ -93,7 +93,7 @@ function matchPaths(pattern: string, root: PatternRoot): string[] {
   let found = [names[0] === '' ? '/' : ''];
   for (const [index, name] of names.entries()) {
     if (name === '') continue;
-    const last = names.slice(index + 1).every((rest) => rest === '');
+    const last = index === names.length - 1; // a slash at the end asks for directories
     found = hasGlob(name)
       ? found.flatMap((at) => matchName(at, name, root))
       : found.map((at) => join(at, plainWord(name)));
@@ -109,7 +109,7 @@ function tooMany(pattern: string): RuntimeError {
 }
 
 function matchName(directory: string, pattern: string, root: PatternRoot): string[] {
-  const expression = nameExpression(pattern);
+  const wanted = tokens(pattern);
   let names: string[];
   try {
     names = readdirSync(root.locate(directory === '' ? '.' : directory));
@@ -119,35 +119,70 @@ function matchName(directory: string, pattern: string, root: PatternRoot): strin
   // Names that begin with a dot are matched by a dot alone.
   const hidden = pattern.startsWith('.');
   return names
-    .filter((name) => expression.test(name) && (hidden || !name.startsWith('.')))
+    .filter((name) => matches(wanted, name) && (hidden || !name.startsWith('.')))
     .map((name) => join(directory, name));
 }
 
-function nameExpression(pattern: string): RegExp {
-  let source = '';
-  for (let at = 0; at < pattern.length; at++) {
-    const char = pattern[at] as string;
-    if (char === '\\' && at + 1 < pattern.length) source += quoted(pattern[++at] as string);
-    else if (char === '*') source += '[^/]*';
-    else if (char === '?') source += '[^/]';
+/** One character, any number of characters (`*`), or a test for one character. */
+type Token = string | typeof ANY | ((char: string) => boolean);
+const ANY = Symbol('*');
+
+function tokens(pattern: string): Token[] {
+  const found: Token[] = [];
+  const chars = [...pattern];
+  for (let at = 0; at < chars.length; at++) {
+    const char = chars[at] as string;
+    if (char === '\\' && at + 1 < chars.length) found.push(chars[++at] as string);
+    else if (char === '*') found.push(ANY);
+    else if (char === '?') found.push(() => true);
     else if (char === '[') {
-      const set = /^\[([!^]?)(\]?[^\]]*)\]/.exec(pattern.slice(at));
-      if (!set) source += '\\[';
-      else {
-        source += `[${set[1] === '' ? '' : '^'}${(set[2] as string).replace(/[\\\]^]/g, '\\$&')}]`;
-        at += set[0].length - 1;
-      }
-    } else source += quoted(char);
+      const set = readSet(chars, at);
+      found.push(set?.test ?? char);
+      at = set?.end ?? at;
+    } else found.push(char);
   }
-  try {
-    return new RegExp(`^${source}$`, 'su');
-  } catch {
-    return /^[^\s\S]$/; // a range that ends before it begins matches nothing
-  }
+  return found;
 }
 
-function quoted(char: string): string {
-  return char.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
+/** `[a-z]`, `[!a]`; a `]` directly behind the bracket is one of the characters. */
+function readSet(chars: string[], start: number): { test: (char: string) => boolean; end: number } | undefined {
+  let at = start + 1;
+  const negated = chars[at] === '!' || chars[at] === '^';
+  if (negated) at++;
+  const end = chars.indexOf(']', at + 1);
+  if (end < 0) return undefined;
+  const members = chars.slice(at, end);
+  const test = (char: string): boolean => {
+    for (let i = 0; i < members.length; i++) {
+      const [from, dash, to] = [members[i] as string, members[i + 1], members[i + 2]];
+      const isRange = dash === '-' && to !== undefined;
+      if (isRange ? from <= char && char <= to : from === char) return true;
+      if (isRange) i += 2;
+    }
+    return false;
+  };
+  return { test: (char) => test(char) !== negated, end };
+}
+
+/** Two positions that only go forward, and one to return to behind the last `*`: no pattern takes long. */
+function matches(wanted: Token[], name: string): boolean {
+  const chars = [...name];
+  let [at, star, resume] = [0, -1, 0];
+  for (let i = 0; i < chars.length; ) {
+    const token = wanted[at];
+    const char = chars[i] as string;
+    if (token === ANY) {
+      star = at++;
+      resume = i;
+    } else if (token !== undefined && (typeof token === 'function' ? token(char) : token === char)) {
+      at++;
+      i++;
+    } else if (star >= 0) {
+      at = star + 1;
+      i = ++resume;
+    } else return false;
+  }
+  return wanted.slice(at).every((token) => token === ANY);
 }
 
 function exists(path: string): boolean {

@@ -1,10 +1,12 @@
 /** %pre and %setup: on the host, with the caller's environment, as root or as what is root in a user namespace. */
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { RuntimeError } from '../../errors';
 import type { Script } from '../../formats/definition/definition';
 import type { BuildContext } from './context';
 import { exitWords } from './exit-words';
+import { fakerootVariables } from './fakeroot-command';
+import { signalTree } from './process-tree';
 import { sectionCommand } from './section-args';
 
 const ENVIRONMENT_FILE = '/.singularity.d/env/91-environment.sh';
@@ -45,10 +47,11 @@ export async function runProgram(
   program: string,
   args: string[],
   env: NodeJS.ProcessEnv,
-  { interruption }: Pick<BuildContext, 'interruption'>,
+  { interruption, fakeroot }: Pick<BuildContext, 'interruption' | 'fakeroot'>,
 ): Promise<{ exitStatus: number; signal?: number }> {
   const { spawn } = require('node:child_process') as typeof import('node:child_process');
-  const child = spawn(program, args, { env, stdio: ['ignore', 'inherit', 'inherit'] });
+  const faked = fakeroot ? fakerootVariables(fakeroot.library, fakeroot.key) : {};
+  const child = spawn(program, args, { env: { ...env, ...faked }, stdio: ['ignore', 'inherit', 'inherit'] });
   const end = new Promise<{ exitStatus: number; signal?: number }>((resolve, reject) => {
     child.once('error', (cause: NodeJS.ErrnoException) => {
       reject(new RuntimeError('IMAGE_BUILD', `run "${program}": ${cause.code ?? cause.message}`, { cause }));
@@ -58,29 +61,6 @@ export async function runProgram(
       resolve({ exitStatus: status ?? 128 + (signal ?? 0), ...(signal === undefined ? {} : { signal }) });
     });
   });
-  const kill = (signal: NodeJS.Signals): void => {
-    for (const pid of [...descendants(child.pid), child.pid]) sendSignal(pid, signal);
-  };
+  const kill = (signal: NodeJS.Signals): void => signalTree(child.pid, signal);
   return await interruption.during({ kill }, end);
-}
-
-/** A shell dies of a signal only when its own child has ended: the children get it too. Deepest first. */
-function descendants(pid: number | undefined): number[] {
-  if (pid === undefined) return [];
-  try {
-    const children = readdirSync(`/proc/${pid}/task`).flatMap((task) =>
-      readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').split(' ').filter(Boolean).map(Number),
-    );
-    return children.flatMap((child) => [...descendants(child), child]);
-  } catch {
-    return []; // it has ended
-  }
-}
-
-function sendSignal(pid: number | undefined, signal: NodeJS.Signals): void {
-  try {
-    if (pid !== undefined) process.kill(pid, signal);
-  } catch {
-    // it has ended
-  }
 }

@@ -3,6 +3,7 @@
  * out. What goes there is a file in the build's private directory; an error comes back the same way.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { type ErrorCode, RuntimeError } from '../../errors';
 import type { Definition, Stage } from '../../formats/definition/definition';
@@ -15,11 +16,13 @@ import { type NamespacePlan, planNamespaces } from '../launch/namespaces';
 import { Notes } from '../launch/notes';
 import { defaultLaunchOptions } from '../launch/options';
 import { type CompiledPlan, compiled, DAVIT_VERSION, MODE, PLAN_FORMAT } from '../launch/plan';
-import { fetched, localSource } from './bootstrap/from-uri';
+import { fetched, referencesOf } from './bootstrap/from-uri';
 import { type Build, INSIDE_VARIABLE } from './build';
 import { Bundle } from './bundle';
 import { buildStages } from './definition-build';
 import { exitWords } from './exit-words';
+import { type FakerootCommand, fakerootVariables, findFakeroot, startFakeroot } from './fakeroot-command';
+import { runProgram } from './host-script';
 import { Interruption } from './interruption';
 import type { BuildOptions } from './options';
 import { performing } from './performing';
@@ -34,6 +37,8 @@ interface InsideTask {
   /** Path of each image that was fetched, by its URI. */
   fetched: Record<string, string>;
   bundle: string;
+  /** One id is mapped, and fakeroot(1) is there to remember the others. */
+  fakeroot?: FakerootCommand;
   /** Nothing is built; what an earlier process has left is removed. */
   clearsOnly?: boolean;
 }
@@ -70,6 +75,7 @@ export async function buildInside(definition: Definition, build: Build): Promise
     definition,
     fetched: await performing(fetchBases(definition.stages, build)),
     bundle: bundle.directory,
+    fakeroot: chooseFakeroot(namespaces, build),
   };
   try {
     await runTask(task, namespaces, build, bundle);
@@ -89,7 +95,12 @@ async function runTask(task: InsideTask, namespaces: NamespacePlan, build: Build
   const onStart = (started: number): void => {
     pid = started;
   };
-  const end = spawnPlan(plan, native(), { env: { DAVIT_FRONT: env.DAVIT_FRONT }, stdio: [0, 1, 2], onStart });
+  const end = spawnPlan(plan, native(), {
+    env: { DAVIT_FRONT: env.DAVIT_FRONT },
+    stdio: [0, 1, 2],
+    onStart,
+    parentDeathSignal: constants.signals.SIGTERM,
+  });
   const kill = (name: NodeJS.Signals): boolean => process.kill(pid, name);
   const { exitStatus, signal } = await interruption.during({ kill }, end);
   if (existsSync(bundle.file(ERROR_FILE))) throw insideError(readFileSync(bundle.file(ERROR_FILE), 'utf8'));
@@ -105,10 +116,7 @@ function insideError(text: string): RuntimeError {
 /** Everything is fetched before anything is built: with the caller's own rights, and a missing image is known early. */
 async function fetchBases(stages: Stage[], { fetching }: Build): Promise<Record<string, string>> {
   const paths: Record<string, string> = {};
-  for (const stage of stages) {
-    const source = localSource(stage);
-    if (source?.kind === 'uri') paths[source.reference] = await fetched(source.reference, fetching);
-  }
+  for (const reference of stages.flatMap(referencesOf)) paths[reference] = await fetched(reference, fetching);
   return paths;
 }
 
@@ -120,6 +128,15 @@ function fakerootNamespaces({ options, env, caller, onInfo, onWarning }: Build):
   const plan = planNamespaces({ options: launch, caller, config, isInstance: false, fuse: false, notes });
   for (const { level, text } of notes.list) (level === 'warning' ? onWarning : onInfo)(text);
   return plan;
+}
+
+/** With subordinate ids there is nothing to pretend. */
+function chooseFakeroot({ namespaces }: NamespacePlan, { options, env, onInfo }: Build): FakerootCommand | undefined {
+  const mapped = namespaces.idMap?.uid?.length ?? 0;
+  if (mapped > 1 || options.ignoreFakerootCommand) return undefined;
+  const found = findFakeroot(env);
+  if (found) onInfo('Using fakeroot command combined with root-mapped namespace');
+  return found;
 }
 
 /** Node again, in place of the launcher, with the host's files and another user's rights. */
@@ -162,14 +179,10 @@ export async function continueInside(
   file: string,
   say: Pick<Build, 'onInfo' | 'onWarning' | 'onVerbose'>,
 ): Promise<number> {
-  const {
-    options,
-    env,
-    definition,
-    fetched: paths,
-    bundle,
-    clearsOnly,
-  } = JSON.parse(readFileSync(file, 'utf8'), decode) as InsideTask;
+  const task = JSON.parse(readFileSync(file, 'utf8'), decode) as InsideTask;
+  const { options, env, definition, fetched: paths, bundle, clearsOnly, fakeroot } = task;
+  const key = process.env.FAKEROOTKEY;
+  if (fakeroot && key === undefined && !clearsOnly) return await againUnderFakeroot(fakeroot);
   const interruption = new Interruption();
   const caller = { ...readCaller(env), umask: process.umask() };
   const rights = rightsOf({ caller });
@@ -187,15 +200,35 @@ export async function continueInside(
   }
   try {
     await interruption.guard(async () => {
-      // Files of other ids can be removed by this process alone.
-      if (!options.noCleanup) interruption.atEnd(() => place.clear(OWN_FILES));
-      await performing(buildStages(definition, build, rights, place));
+      // Files of other ids can be removed by this process alone; the rest, too, when nobody waits for it any more.
+      const parent = process.ppid;
+      const clear = (): void => (process.ppid === parent ? place.clear(OWN_FILES) : place.remove());
+      if (!options.noCleanup) interruption.atEnd(clear);
+      const faked = fakeroot && key !== undefined ? { library: fakeroot.library, key } : undefined;
+      await performing(buildStages(definition, build, rights, place, faked));
     });
     return 0;
   } catch (error) {
     writeFileSync(place.file(ERROR_FILE), JSON.stringify(plainError(error)));
     return error instanceof RuntimeError ? error.exitCode : 255;
   }
+}
+
+/** This very process once more, with fakeroot's library in it. @returns its exit code */
+async function againUnderFakeroot(command: FakerootCommand): Promise<number> {
+  const interruption = new Interruption();
+  return await interruption.guard(async () => {
+    const { key, stop } = await startFakeroot(command);
+    interruption.atEnd(stop);
+    const env = { ...process.env, ...fakerootVariables(command.library, key) };
+    const args = [...process.execArgv, ...process.argv.slice(1)];
+    const { exitStatus, signal } = await runProgram(process.execPath, args, env, { interruption });
+    if (signal === undefined) return exitStatus;
+    throw new RuntimeError(
+      'IMAGE_BUILD',
+      `While performing build: the build process: ${exitWords(exitStatus, signal)}`,
+    );
+  });
 }
 
 function plainError(error: unknown): InsideError {

@@ -21,6 +21,7 @@ import {
 } from '../launch/plan';
 import { defaultConfig } from '../config/directives';
 import { REPORT_FD } from '../instance/spawn';
+import { fakerootVariables } from './fakeroot-command';
 
 const SESSION_BYTES = 64 << 20;
 /** Root of the container, whoever that is outside. */
@@ -45,6 +46,8 @@ export interface SectionRequest {
   writableTmpfs: boolean;
   /** This process is root in a user namespace: some mounts come with it and cannot be left behind. */
   inUserNamespace: boolean;
+  /** fakeroot's library on the host, and the key of its daemon. */
+  fakeroot?: { library: string; key: string };
   caller: Caller;
   messageLevel: number;
   color: boolean;
@@ -94,8 +97,13 @@ const ENVIRONMENT_FILE = '/.singularity.d/env/91-environment.sh';
 /** What `%post` writes labels to. */
 export const LABELS_FILE = '.build.labels';
 
-function sectionVariables({ variables, caller }: SectionRequest): Variable[] {
-  const named = { DAVIT_ENVIRONMENT: ENVIRONMENT_FILE, ...caCertificates(caller).variables, ...variables };
+function sectionVariables({ variables, caller, fakeroot }: SectionRequest): Variable[] {
+  const named = {
+    DAVIT_ENVIRONMENT: ENVIRONMENT_FILE,
+    ...caCertificates(caller).variables,
+    ...(fakeroot ? fakerootVariables(FAKEROOT_LIBRARY, fakeroot.key) : {}),
+    ...variables,
+  };
   return Object.entries(named).map(([name, value]) => ({ name, value }));
 }
 
@@ -147,7 +155,7 @@ function planMounts(
   return { steps, namespaces };
 }
 
-function addSystemMounts(ctx: MountContext, { tmp, varTmp, inUserNamespace, caller }: SectionRequest): void {
+function addSystemMounts(ctx: MountContext, { tmp, varTmp, inUserNamespace, fakeroot, caller }: SectionRequest): void {
   const { steps } = ctx;
   addDev(ctx, false);
   steps.push({ proc: { target: '/proc', fallbackBind: true } });
@@ -164,11 +172,16 @@ function addSystemMounts(ctx: MountContext, { tmp, varTmp, inUserNamespace, call
   for (const target of ['/etc/resolv.conf', '/etc/hosts']) {
     if (existsSync(target)) steps.push({ file: { target, copyOf: target, optional: true } });
   }
+  if (fakeroot) {
+    addBind(ctx, { source: fakeroot.library, target: FAKEROOT_LIBRARY, readOnly: true, origin: 'fakeroot' });
+  }
   const { bundle } = caCertificates(caller);
   if (bundle !== undefined) {
     addBind(ctx, { source: bundle, target: CA_BUNDLE, readOnly: true, optional: true, origin: 'certificates' });
   }
 }
+
+const FAKEROOT_LIBRARY = '/dev/libfakeroot.so';
 
 /**
  * Where a section finds the authorities that the host trusts. Not over the image's own bundle: its package could not

@@ -13,6 +13,7 @@ import type { BuildContext } from './context';
 import { exitWords } from './exit-words';
 import { copyAppFiles, copyFromHost, copyFromStage } from './files';
 import { runHostScript } from './host-script';
+import { detachMounts } from './mounts-below';
 import { sectionCommand } from './section-args';
 import { LABELS_FILE } from './section-plan';
 import { applyEntries, listTree, placeFile, takeFile } from './tree-files';
@@ -43,6 +44,7 @@ export async function buildStage(request: StageRequest, ctx: BuildContext): Prom
   if (pre && wanted('pre')) await runHostScript('pre', pre, rootfs, ctx);
   const base = await fillRoot(request, ctx);
   ctx.interruption.check();
+  detachMounts(rootfs); // of the programs that filled it
   if (ctx.options.fixPerms) fixPermissions(rootfs);
   applyEntries(rootfs, prepareTree(listTree(rootfs), stage));
   for (const app of stage.apps) await copyAppFiles(app, rootfs, ctx);

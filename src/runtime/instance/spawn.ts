@@ -17,6 +17,8 @@ export interface SpawnOptions {
   cwd?: string;
   /** Gets the launcher's PID when it runs. It is not reaped before spawnPlan() resolves. */
   onStart?: (pid: number) => void;
+  /** Number of the signal that the launcher gets when this process ends before it. */
+  parentDeathSignal?: number;
 }
 
 export interface Spawned {
@@ -35,12 +37,17 @@ export interface Spawned {
 export async function spawnPlan(
   plan: CompiledPlan,
   addon: Pick<NativeAddon, 'spawnLauncher'>,
-  { env, stdio, cwd, onStart }: SpawnOptions,
+  { env, stdio, cwd, onStart, parentDeathSignal }: SpawnOptions,
 ): Promise<Spawned> {
   const variables = Object.entries(env).flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`]));
   const { status, bytes } = await new Promise<{ status: number; bytes: Uint8Array }>((resolve, reject) => {
     try {
-      const options = { env: variables, stdio, ...(cwd === undefined ? {} : { cwd }) };
+      const options = {
+        env: variables,
+        stdio,
+        ...(cwd === undefined ? {} : { cwd }),
+        ...(parentDeathSignal === undefined ? {} : { parentDeathSignal }),
+      };
       const pid = addon.spawnLauncher(launcherPath(), plan.bytes(), options, (exit, report) =>
         resolve({ status: exit, bytes: report }),
       );

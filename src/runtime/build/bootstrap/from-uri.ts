@@ -44,6 +44,15 @@ export function localSource(
   return isUriAgent(agent) ? { kind: 'uri', reference: uriOf(stage) } : undefined;
 }
 
+/** Everything that has to be fetched for a stage. @throws RuntimeError DEFINITION */
+export function referencesOf(stage: Stage): string[] {
+  const source = localSource(stage);
+  if (source) return source.kind === 'uri' ? [source.reference] : [];
+  const key = { busybox: 'mirrorurl', arch: 'confurl' }[headerValue(stage, 'bootstrap').toLowerCase()];
+  const url = key === undefined ? '' : headerValue(stage, key);
+  return /^https?:\/\//.test(url) ? [url] : [];
+}
+
 /** `docker://REGISTRY/NAMESPACE/FROM`. @throws RuntimeError DEFINITION */
 export function uriOf(stage: Stage): string {
   const agent = headerValue(stage, 'bootstrap').toLowerCase();

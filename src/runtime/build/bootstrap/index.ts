@@ -14,6 +14,17 @@ export async function bootstrapAgent(stage: Stage): Promise<BootstrapAgent> {
       return (await import('./local-image')).localImage;
     case 'scratch':
       return (await import('./scratch')).scratch;
+    case 'busybox':
+      return (await import('./busybox')).busybox;
+    case 'debootstrap':
+      return (await import('./debootstrap')).debootstrap;
+    case 'yum':
+    case 'dnf':
+      return (await import('./yum')).yum;
+    case 'zypper':
+      return (await import('./zypper')).zypper;
+    case 'arch':
+      return (await import('./arch')).arch;
     default:
       if (isUriAgent(name)) return (await import('./from-uri')).fromUri;
   }
