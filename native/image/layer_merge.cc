@@ -177,13 +177,13 @@ Outcome LayerMerge::walk(std::string_view path, Missing missing, Node** out) {
   unsigned followed = 0;
   *out = tree_->root;
   for (std::string_view name; *out && !(name = next_component(&rest)).empty();) {
+    if (followed > 0 && ++links_walked_ > max_components_of_links)
+      return failure(path, "symbolic links lead on and on");
     if (name == ".") continue;
     if (name == "..") {
       if ((*out)->parent) *out = (*out)->parent;
       continue;
     }
-    if (followed > 0 && ++links_walked_ > max_components_of_links)
-      return failure(path, "symbolic links lead on and on");
     Node* child = find(*out, name);
     if (child && S_ISLNK(child->inode->mode)) {
       if (++followed > max_links_followed) return failure(path, "too many levels of symbolic links");

@@ -16,6 +16,8 @@ constexpr uint8_t zeros[65536] = {};
 }  // namespace
 
 SquashfsData::~SquashfsData() {
+  // libsquashfs 1.2 forgets blocks that are still with its threads.
+  if (processor_) sqfs_block_processor_sync(processor_.get());
   processor_.reset();  // its threads know where the inodes lie
   for (Inode& inode : tree_->inodes()) free(std::exchange(inode.written, nullptr));
 }

@@ -76,7 +76,8 @@ Failure TarReader::failure(std::string_view detail) const {
 
 Failure TarReader::archive_failure() {
   if (source_failure_) return *source_failure_;
-  return failure(text_or_empty(archive_error_string(archive_.get())));
+  std::string_view words = text_or_empty(archive_error_string(archive_.get()));
+  return failure(words.empty() ? "the tar is damaged" : words);  // libarchive does not always say why
 }
 
 ssize_t TarReader::give(archive* object, void* self, const void** data) {
@@ -157,8 +158,16 @@ Outcome TarReader::read_numbers(TarEntry* entry) {
   entry->major_number = static_cast<uint32_t>(archive_entry_rdevmajor(entry_));
   entry->minor_number = static_cast<uint32_t>(archive_entry_rdevminor(entry_));
   entry->size = size_ = S_ISREG(entry->mode) && !entry->hard_link ? static_cast<uint64_t>(size) : 0;
-  position_ = 0;
+  expect_content();
   return {};
+}
+
+// libarchive does not mind when the content of a sparse file ends before its map does.
+void TarReader::expect_content() {
+  position_ = expected_ = given_ = 0;
+  int64_t offset = 0, length = 0;
+  for (archive_entry_sparse_reset(entry_); archive_entry_sparse_next(entry_, &offset, &length) == ARCHIVE_OK;)
+    expected_ += static_cast<uint64_t>(std::max<int64_t>(length, 0));
 }
 
 void TarReader::read_xattrs(TarEntry* entry) {
@@ -184,13 +193,14 @@ Outcome TarReader::content(const void** data, size_t* size, uint64_t* offset) {
   int64_t at = 0;
   do {
     int code = archive_read_data_block(archive_.get(), data, size, &at);
-    if (code == ARCHIVE_EOF) return {};
+    if (code == ARCHIVE_EOF) return given_ < expected_ ? failure("less content than announced") : Outcome{};
     if (code != ARCHIVE_OK && code != ARCHIVE_WARN) return archive_failure();
   } while (*size == 0);
   *offset = static_cast<uint64_t>(at);
   if (at < 0 || *offset < position_ || *offset > size_ || *size > size_ - *offset)
     return failure("extents of a sparse file that overlap or lie outside");
   position_ = *offset + *size;
+  given_ += *size;
   return {};
 }
 

@@ -51,6 +51,7 @@ class TarReader {
   Outcome open();
   Outcome read_entry(TarEntry* entry);
   Outcome read_numbers(TarEntry* entry);
+  void expect_content();
   void read_xattrs(TarEntry* entry);
   Failure failure(std::string_view detail) const;
   Failure archive_failure();
@@ -72,6 +73,8 @@ class TarReader {
   bool primed_ = false;
   uint64_t size_ = 0;
   uint64_t position_ = 0;
+  uint64_t expected_ = 0;  // bytes that are not in holes
+  uint64_t given_ = 0;
 };
 
 }  // namespace davit::image
