@@ -1,10 +1,11 @@
 // bin/davit: executes Node with the bundle. What Node changes for itself and a payload must not see changed is handed
-// along in DAVIT_FRONT=SOFT_NOFILE:IGNORED_SIGNALS (hexadecimal); the launcher restores it before it does anything.
+// along in DAVIT_FRONT=SOFT_NOFILE:IGNORED_SIGNALS (a mask, decimal); the launcher restores it before it does anything.
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -34,8 +35,10 @@ uint64_t ignored_signals() {
 bool find_bundle(Text<PATH_MAX>* out) {
   char self[PATH_MAX];
   ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-  if (n <= 0) return false;
-  self[n] = 0;
+  self[n > 0 ? n : 0] = 0;
+  // Without /proc: the path that execve(2) was given.
+  const char* executed = reinterpret_cast<const char*>(getauxval(AT_EXECFN));
+  if (n <= 0 && (!executed || !realpath(executed, self))) return false;
   for (int up = 0; up < 3; up++) {
     char* slash = strrchr(self, '/');
     if (!slash) return false;

@@ -49,7 +49,10 @@ void end_child(pid_t pid, int pidfd) {
   if (pid <= 0) return;
   kill(pid, SIGKILL);
   struct pollfd ended = {pidfd, POLLIN, 0};
-  retry([&] { return poll(&ended, 1, kEndWaitMs); });
+  // Without a pidfd (a filter of system calls refuses them) poll is a mere pause.
+  int step_ms = pidfd >= 0 ? kEndWaitMs : 5;
+  for (int waited = 0; waited < kEndWaitMs && waitpid(pid, nullptr, WNOHANG) == 0; waited += step_ms)
+    retry([&] { return poll(&ended, 1, step_ms); });
   waitpid(pid, nullptr, WNOHANG);
 }
 

@@ -60,12 +60,15 @@ struct Context {
 
   // Notes the failure of the current step and returns false.
   bool fail(int error, std::string_view message, std::string_view hint = {}) {
+    // Copies first: either may be a view of the failure that is replaced.
+    Text<600> words;
+    Text<400> way_out;
+    words.add(message);
+    way_out.add(hint);
     failure.step = step;
     failure.error = error;
-    failure.message.clear();
-    failure.message.add(message);
-    failure.hint.clear();
-    failure.hint.add(hint);
+    failure.message = words;
+    failure.hint = way_out;
     return false;
   }
 };

@@ -49,7 +49,11 @@ inline pid_t clone3_fork(uint64_t flags, int* pidfd, int exit_signal) {
   args.flags = flags | (pidfd ? CLONE_PIDFD : 0);
   args.pidfd = reinterpret_cast<uint64_t>(pidfd);
   args.exit_signal = static_cast<uint64_t>(exit_signal);
-  return syscall(SYS_clone3, &args, sizeof args);
+  pid_t pid = syscall(SYS_clone3, &args, sizeof args);
+  // Container engines' filters answer ENOSYS, since they cannot look into the structure. clone(2) has the same flags.
+  if (pid == -1 && errno == ENOSYS)
+    pid = syscall(SYS_clone, args.flags | static_cast<uint64_t>(exit_signal), nullptr, pidfd, nullptr, nullptr);
+  return pid;
 }
 
 }  // namespace davit::sys

@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -151,6 +152,79 @@ void state_directories_that_are_refused() {
   }
 }
 
+void put_link(const std::string& path) { CHECK(symlink("/etc/passwd", path.c_str()) == 0); }
+void put_fifo(const std::string& path) { CHECK(mkfifo(path.c_str(), 0600) == 0); }
+void put_directory(const std::string& path) {
+  CHECK(mkdir(path.c_str(), 0700) == 0 && mkdir((path + "/in").c_str(), 0700) == 0);
+  Fd file(open((path + "/in/it").c_str(), O_WRONLY | O_CREAT, 0600));
+}
+void put_file(const std::string& path) { Fd file(open(path.c_str(), O_WRONLY | O_CREAT, 0600)); }
+
+// What has taken the place of an instance, its lock or its record blocks neither claim nor removal.
+void foreign_things_are_removed() {
+  Fd state = state_dir();
+  std::string place = base + "/state/instances/odd";
+  using Put = void (*)(const std::string&);
+  for (Put put : {put_link, put_fifo, put_directory, put_file}) {
+    for (const char* where : {"", "/lock", "/record.pb", "/other"}) {
+      for (bool claim : {false, true}) {
+        if (*where) CHECK(mkdir(place.c_str(), 0700) == 0);
+        put(place + where);
+        CHECK(!davit::instance_locked(state.get(), "odd"));
+        InstanceDir instance;
+        int error = 0;
+        if (!claim) {
+          davit::remove_dead_instance(state.get(), "odd");
+        } else {
+          CHECK(davit::claim_instance(state.get(), "odd", &instance, &error) == Claim::Ok);
+          CHECK(davit::instance_locked(state.get(), "odd"));
+          davit::remove_instance(&instance);
+        }
+        CHECK(!exists("odd"));
+      }
+    }
+  }
+  CHECK(access("/etc/passwd", F_OK) == 0);
+}
+
+// Whoever holds byte 1 of the lock may be suspended: removal does not wait for it at all.
+void a_suspended_process_blocks_nobody() {
+  Fd state = state_dir();
+  std::string place = base + "/state/instances/stuck";
+  CHECK(mkdir(place.c_str(), 0700) == 0);
+  Fd lock(open((place + "/lock").c_str(), O_RDWR | O_CREAT, 0600));
+  struct flock byte = {};
+  byte.l_type = F_WRLCK;
+  byte.l_start = 1;
+  byte.l_len = 1;
+  CHECK(fcntl(lock.get(), F_OFD_SETLK, &byte) == 0);
+  CHECK(!davit::remove_dead_instance(state.get(), "stuck") && exists("stuck"));
+  CHECK(!davit::instance_locked(state.get(), "stuck"));
+  lock.reset();
+  CHECK(davit::remove_dead_instance(state.get(), "stuck") && !exists("stuck"));
+}
+
+// tmpfiles.d(5): a directory with a shared BSD lock is left alone by the cleaner.
+void a_claim_protects_the_directory() {
+  Fd state = state_dir();
+  InstanceDir instance;
+  int error = 0;
+  CHECK(davit::claim_instance(state.get(), "kept", &instance, &error) == Claim::Ok);
+  Fd cleaner = state_dir();
+  CHECK(flock(cleaner.get(), LOCK_EX | LOCK_NB) == -1 && errno == EWOULDBLOCK);
+  davit::remove_instance(&instance);
+  instance = {};
+  state.reset();  // its description is the one that was locked
+  CHECK(flock(cleaner.get(), LOCK_EX | LOCK_NB) == 0);
+}
+
+void own_directories() {
+  CHECK(davit::open_own_directory((base + "/state").c_str()).valid());
+  for (const char* other : {"/link", "/open", "/file", "/nowhere"})
+    CHECK(!davit::open_own_directory((base + other).c_str()).valid());
+  if (getuid() == 0) CHECK(!davit::open_own_directory((base + "/foreign").c_str()).valid());
+}
+
 void names() {
   for (const char* good : {"web", "a.b_c-D9", "..."}) CHECK(davit::valid_instance_name(good));
   for (const char* bad : {"", ".", "..", "a/b", "a b", "\xc3\xa4", "a\nb"}) CHECK(!davit::valid_instance_name(bad));
@@ -204,6 +278,10 @@ int main() {
   death_releases_the_name();
   claims_exclude_each_other();
   state_directories_that_are_refused();
+  own_directories();
+  foreign_things_are_removed();
+  a_suspended_process_blocks_nobody();
+  a_claim_protects_the_directory();
   names();
   records();
   processes_are_more_than_a_pid();

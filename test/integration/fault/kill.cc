@@ -2,6 +2,10 @@
 // Nth system call, counted from the launcher's execve (starter) or from the process's birth (keeper, init, server).
 // SERVER is 1 when the keeper's first child is a FUSE server. Prints the number of the call, or "end COUNT" when the
 // process made fewer until the start was over; exits with 0, or 3 for "end".
+//
+// suspend ROLE N SERVER COMMAND...: stops the process (SIGSTOP) behind that call instead, prints the number of the call
+// and the PID, and does not wait for the command.
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,7 +33,8 @@ struct Trace {
   std::set<pid_t> waiting;  // stopped for the first time, before the event that tells whose child it is
   long count = 0;
   int keeper_children = 0;
-  bool killed = false;
+  bool suspend = false;
+  bool hit = false;
 };
 
 const char* name_of(Role role) {
@@ -92,18 +97,20 @@ void on_system_call(Trace& trace, pid_t pid) {
   struct __ptrace_syscall_info info = {};
   ptrace(__ptrace_request(PTRACE_GET_SYSCALL_INFO), pid, reinterpret_cast<void*>(sizeof info), &info);
   if (info.op == PTRACE_SYSCALL_INFO_ENTRY && ++trace.count == trace.wanted) {
-    printf("%lld\n", static_cast<long long>(info.entry.nr));
-    kill(pid, SIGKILL);
-    trace.killed = true;
+    printf("%lld", static_cast<long long>(info.entry.nr));
+    if (trace.suspend) printf(" %d", pid);
+    printf("\n");
+    kill(pid, trace.suspend ? SIGSTOP : SIGKILL);
+    trace.hit = true;
     trace.target.clear();  // nobody else is counted
-    return;
+    if (!trace.suspend) return;
   }
   go_on(trace, pid, 0);
 }
 
 // Until the command has ended; whoever is still traced then goes on when this process ends.
 int follow(Trace& trace) {
-  for (;;) {
+  while (!trace.suspend || !trace.hit) {
     int status;
     pid_t pid = waitpid(-1, &status, __WALL);
     if (pid < 0) return 0;
@@ -125,13 +132,15 @@ int follow(Trace& trace) {
     else
       go_on(trace, pid, signal == SIGTRAP ? 0 : signal);
   }
+  return 0;
 }
 
 }  // namespace
 
-int kill_at(int argc, char** argv) {
+int kill_at(int argc, char** argv, bool suspend) {
   if (argc < 4) return 2;
   Trace trace;
+  trace.suspend = suspend;
   trace.target = argv[0];
   trace.wanted = atol(argv[1]);
   trace.has_server = !strcmp(argv[2], "1");
@@ -143,6 +152,12 @@ int kill_at(int argc, char** argv) {
     close(go[1]);
     if (read(go[0], &byte, 1) != 1) _exit(127);
     close(go[0]);
+    // In a session of its own: a stopped process that is left alone by its shell gets SIGHUP and SIGCONT (_exit(2)).
+    if (suspend) {
+      setsid();
+      int null = open("/dev/null", O_RDWR);
+      for (int fd = 0; fd < 3; fd++) dup2(null, fd);
+    }
     execvp(argv[3], argv + 3);
     _exit(127);
   }
@@ -150,7 +165,8 @@ int kill_at(int argc, char** argv) {
   if (ptrace(PTRACE_SEIZE, trace.command, nullptr, reinterpret_cast<void*>(PTRACE_O_TRACEEXEC)) != 0) return 2;
   if (write(go[1], "g", 1) != 1) return 2;
   int status = follow(trace);
-  if (!trace.killed) printf("end %ld\n", trace.count);
+  if (!trace.hit) printf("end %ld\n", trace.count);
+  if (trace.suspend && trace.hit) return 0;
   printf("status %d\n", WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
-  return trace.killed ? 0 : 3;
+  return trace.hit ? 0 : 3;
 }

@@ -13,7 +13,10 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <string>
@@ -47,7 +50,34 @@ bool write_file(const char* path, const std::string& text) {
   return done;
 }
 
-}  // namespace
+// limit RESOURCE N COMMAND...: the launcher, and not Node before it, gets N as soft and hard limit of the resource.
+int limit(int argc, char** argv) {
+  if (argc < 3) return 2;
+  struct rlimit wanted = {strtoull(argv[1], nullptr, 10), strtoull(argv[1], nullptr, 10)};
+  int go[2];
+  if (pipe(go) != 0) return fail("pipe");
+  pid_t child = fork();
+  if (child == 0) {
+    char byte;
+    close(go[1]);
+    if (read(go[0], &byte, 1) != 1) _exit(127);
+    close(go[0]);
+    _exit(become(argv + 2));
+  }
+  if (ptrace(PTRACE_SEIZE, child, nullptr, reinterpret_cast<void*>(PTRACE_O_TRACEEXEC)) != 0) return fail("seize");
+  if (write(go[1], "g", 1) != 1) return fail("write");
+  int status, executions = 0;
+  while (waitpid(child, &status, __WALL) == child && WIFSTOPPED(status)) {
+    // The front door, Node, the launcher.
+    bool launcher = status >> 8 == (SIGTRAP | (PTRACE_EVENT_EXEC << 8)) && ++executions == 3;
+    if (launcher && prlimit(child, static_cast<__rlimit_resource>(atoi(argv[0])), &wanted, nullptr) != 0)
+      fail("prlimit");
+    int signal = status >> 16 ? 0 : WSTOPSIG(status);
+    ptrace(launcher ? PTRACE_DETACH : PTRACE_CONT, child, nullptr,
+           reinterpret_cast<void*>(static_cast<intptr_t>(signal)));
+  }
+  return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
 
 // refuse CALL ERRNO COMMAND...: the command and all its children get that errno from that system call.
 int refuse(int argc, char** argv) {
@@ -100,11 +130,14 @@ int hang(int argc, char** argv) {
   return become(argv + 1);
 }
 
+}  // namespace
+
 int main(int argc, char** argv) {
   std::string verb = argc > 1 ? argv[1] : "";
-  if (verb == "kill") return kill_at(argc - 2, argv + 2);
+  if (verb == "kill" || verb == "suspend") return kill_at(argc - 2, argv + 2, verb == "suspend");
+  if (verb == "limit") return limit(argc - 2, argv + 2);
   if (verb == "refuse") return refuse(argc - 2, argv + 2);
   if (verb == "hang") return hang(argc - 2, argv + 2);
-  fprintf(stderr, "usage: tool kill|refuse|hang ...\n");
+  fprintf(stderr, "usage: tool kill|suspend|limit|refuse|hang ...\n");
   return 2;
 }

@@ -1,0 +1,108 @@
+/**
+ * State that cannot lie: a start that is suspended in its middle, as the processes of a batch job are, and one that hangs on
+ * a dead file system. Nobody else waits for it, and it can be ended.
+ */
+import { spawn } from 'node:child_process';
+import { expect, test } from 'vitest';
+import { describeWith, isRoot } from './support/capabilities';
+import { davitPath, outcome, type World } from './support/world';
+import { faultTool, runTool } from './fault/tool';
+import { expectGone, expectRecovery, expectTruth, withFaults } from './fault/truth';
+
+const everyPoint = process.env.DAVIT_TEST_FAULTS === 'all';
+const never = '1000000';
+
+/** PID of the suspended process, or nothing when it made fewer system calls. */
+async function startSuspended(
+  world: World,
+  role: string,
+  at: number | string,
+): Promise<{ pid?: number; count: number }> {
+  const verb = ['suspend', role, String(at), isRoot ? '0' : '1'];
+  const { stdout } = await runTool(world, verb, ['-q', 'instance', 'start', world.image(), 'web']);
+  if (stdout.startsWith('end ')) return { count: Number(stdout.split(/\s/)[1]) };
+  return { pid: Number(stdout.split(/\s/)[1]), count: 0 };
+}
+
+const needs = isRoot ? (['squashfs'] as const) : (['fuse', 'squashfuse_ll', 'userns'] as const);
+
+describeWith(needs, 'suspended in the middle of a start', () => {
+  withFaults('start', (world) => {
+    for (const role of ['starter', 'keeper', 'init']) {
+      test(`the ${role}: list does not wait, start says so, and it goes on`, { timeout: 300_000 }, async () => {
+        const { count } = await startSuspended(world(), role, never);
+        await world().ok('instance', 'stop', 'web');
+        const step = everyPoint ? 1 : (count - 1) / 4;
+        for (let point = 1; point <= count; point += step) {
+          const at = Math.floor(point);
+          const { pid } = await startSuspended(world(), role, at);
+          if (pid === undefined) continue;
+          const begin = performance.now();
+          const listed = await world().list();
+          expect(performance.now() - begin, `list, ${role} at ${at}`).toBeLessThan(3_000);
+          const other = await world().davit('instance', 'start', world().image(), 'web');
+          if (other.status !== 0) expect(other.stderr).toContain('instance web already exists');
+          else expect(listed).toEqual([]);
+          process.kill(pid, 'SIGCONT');
+          // The suspended start has won, or found the name taken.
+          await expect.poll(async () => (await world().list()).length, { timeout: 10_000 }).toBe(1);
+          await expect
+            .poll(() =>
+              world()
+                .processes()
+                .some(({ state }) => state === 'T'),
+            )
+            .toBe(false);
+          await expectTruth(world());
+          await world().ok('instance', 'stop', 'web');
+          await expectGone(world());
+        }
+        await expectRecovery(world());
+      });
+    }
+  });
+});
+
+describeWith([...needs, 'fuse', 'userns'], 'file system that never answers', () => {
+  withFaults('launch', (world) => {
+    const launches: Record<string, (dead: string) => string[]> = {
+      'instance start': (dead) => ['instance', 'start', '--bind', `${dead}:/mnt`, world().image(), 'web'],
+      'instance start, the directory deep below': (dead) => [
+        'instance',
+        'start',
+        '--bind',
+        `${dead}/a/b:/mnt`,
+        world().image(),
+        'web',
+      ],
+      'instance start with the home there': (dead) => [
+        'instance',
+        'start',
+        '--home',
+        `${dead}:/home/x`,
+        world().image(),
+        'web',
+      ],
+      'exec in place': (dead) => ['exec', '--bind', `${dead}/a:/mnt`, world().image(), 'true'],
+      'exec in a PID namespace': (dead) => ['exec', '--pid', '--bind', `${dead}/a:/mnt`, world().image(), 'true'],
+    };
+    for (const [what, args] of Object.entries(launches)) {
+      test.each(['SIGINT', 'SIGKILL'] as const)(`${what}: hangs until %s, then nothing is left`, async (signal) => {
+        const dead = world().makeDirectory('dead');
+        const child = spawn(faultTool(), ['hang', dead, davitPath, ...args(dead)], {
+          cwd: world().cwd,
+          env: world().env,
+          stdio: ['ignore', 'pipe', 'pipe'],
+        });
+        const ended = outcome(child, {}, what);
+        await expect.poll(() => world().processes().length).toBeGreaterThan(0);
+        await new Promise((done) => setTimeout(done, 400));
+        expect([child.exitCode, child.signalCode], 'it hangs').toEqual([null, null]);
+        expect(await world().list()).toEqual([]);
+        process.kill(child.pid as number, signal);
+        await ended;
+        await expectRecovery(world());
+      });
+    }
+  });
+});

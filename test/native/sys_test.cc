@@ -1,0 +1,187 @@
+// Descriptors, processes, small files and the environment of a process.
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "sys/descriptors.h"
+#include "sys/fd_passing.h"
+#include "sys/process.h"
+#include "sys/process_title.h"
+#include "sys/small_file.h"
+#include "sys/syscalls.h"
+
+namespace {
+
+bool is_open(int fd) { return fcntl(fd, F_GETFD) >= 0; }
+
+// Runs `body` in a child, whose failed checks are counted here.
+template <typename Body>
+void in_child(Body body) {
+  fflush(stdout);
+  pid_t child = fork();
+  if (child == 0) {
+    check::failed = 0;
+    body();
+    fflush(stdout);
+    _exit(check::failed ? 1 : 0);
+  }
+  int status = 1;
+  waitpid(child, &status, 0);
+  CHECK(status == 0);
+}
+
+void descriptors() {
+  in_child([] {
+    for (int fd : {5, 6, 7, 40, 41, 200}) CHECK(dup2(0, fd) == fd);
+    davit::close_all_but({41, -1, 6, 0, 6, 5});
+    CHECK(is_open(0) && is_open(1) && is_open(2) && is_open(5) && is_open(6) && is_open(41));
+    CHECK(!is_open(3) && !is_open(7) && !is_open(40) && !is_open(200));
+    davit::close_all_but({});
+    CHECK(is_open(2) && !is_open(5) && !is_open(6) && !is_open(41));
+  });
+  in_child([] {
+    struct rlimit files;
+    CHECK(getrlimit(RLIMIT_NOFILE, &files) == 0);
+    rlim_t hard = files.rlim_max;
+    files.rlim_cur = 50;
+    CHECK(setrlimit(RLIMIT_NOFILE, &files) == 0);
+    unsigned long before = 0;
+    CHECK(davit::raise_file_limit(&before) && before == 50);
+    CHECK(!davit::raise_file_limit(&before));  // there already
+    CHECK(getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur == hard);
+    davit::lower_file_limit(50);
+    CHECK(getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur == 50 && files.rlim_max == hard);
+  });
+}
+
+void passing() {
+  int pair[2], pipes[2];
+  CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0 && pipe(pipes) == 0);
+  CHECK(davit::send_fd(pair[0], pipes[1]) == 0);
+  int received = davit::receive_fd(pair[1]);
+  CHECK(received >= 0 && received != pipes[1] && (fcntl(received, F_GETFD) & FD_CLOEXEC));
+  CHECK(write(received, "x", 1) == 1);
+  char byte = 0;
+  CHECK(read(pipes[0], &byte, 1) == 1 && byte == 'x');
+  CHECK(write(pair[0], "n", 1) == 1 && davit::receive_fd(pair[1]) == -1);  // a byte without a descriptor
+  CHECK(davit::send_fd(pair[0], 9999) == EBADF);
+  // A descriptor that nobody received is closed with the socket.
+  CHECK(davit::send_fd(pair[0], received) == 0);
+  for (int fd : {pair[0], pair[1], received, pipes[1]}) close(fd);
+  CHECK(read(pipes[0], &byte, 1) == 0);
+  close(pipes[0]);
+  CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
+  close(pair[0]);
+  errno = EINVAL;
+  CHECK(davit::receive_fd(pair[1]) == -1 && errno == 0);
+  CHECK(davit::send_fd(pair[1], 0) == EPIPE);  // and no SIGPIPE
+  close(pair[1]);
+}
+
+void processes() {
+  CHECK(davit::boot_id().size() == 36);
+  CHECK(davit::now_ms() > 1600000000000);
+  CHECK(davit::process_start_time(0) == 0 && davit::process_start_time(-5) == 0);
+  int ready[2];
+  CHECK(pipe(ready) == 0);
+  pid_t child = fork();
+  if (child == 0) {
+    // A name that looks like the rest of the line must not be taken for it.
+    prctl(PR_SET_NAME, ") Z 1 1 (x", 0, 0, 0);
+    pid_t inner = fork();
+    if (inner == 0) pause();
+    (void)!write(ready[1], &inner, sizeof inner);
+    pause();
+  }
+  pid_t inner = 0;
+  CHECK(read(ready[0], &inner, sizeof inner) == static_cast<ssize_t>(sizeof inner));
+  uint64_t start = davit::process_start_time(child);
+  CHECK(start > 0 && davit::open_process(child, start).valid());
+  pid_t first = davit::first_child(child);
+  CHECK(first == inner || first == 0);  // 0 without CONFIG_PROC_CHILDREN
+  kill(inner, SIGKILL);
+  kill(child, SIGKILL);
+  waitpid(child, nullptr, 0);
+  CHECK(!davit::open_process(child, start).valid() && errno == ESRCH);
+  CHECK(davit::first_child(child) == 0);
+}
+
+void clones() {
+  int pidfd = -1;
+  pid_t child = davit::sys::clone3_fork(0, &pidfd, SIGCHLD);
+  if (child == 0) _exit(7);
+  int status = 0;
+  CHECK(child > 0 && pidfd >= 0 && waitpid(child, &status, 0) == child && WEXITSTATUS(status) == 7);
+  close(pidfd);
+}
+
+void small_files() {
+  char directory[] = "/tmp/davit-sys-test-XXXXXX";
+  if (!mkdtemp(directory)) return;
+  int dir = open(directory, O_RDONLY | O_DIRECTORY);
+  CHECK(davit::replace_file(dir, "record", "one", 0600) == 0 && davit::replace_file(dir, "record", "two!", 0600) == 0);
+  static char memory[1 << 16];
+  davit::Arena arena(memory, sizeof memory);
+  std::string_view bytes;
+  CHECK(davit::read_file(dir, "record", false, 4, arena, &bytes) == 0 && bytes == "two!");
+  CHECK(davit::read_file(dir, "record", false, 3, arena, &bytes) == EFBIG);
+  size_t mark = arena.used();
+  CHECK(davit::read_file(dir, "record", false, 4, arena, &bytes) == 0 && arena.used() > mark);
+  arena.rewind(mark);
+  CHECK(arena.used() == mark);
+  CHECK(symlinkat("record", dir, "link") == 0 && davit::read_file(dir, "link", false, 9, arena, &bytes) == ELOOP);
+  CHECK(mkdirat(dir, "taken", 0700) == 0 && davit::replace_file(dir, "taken", "x", 0600) == EISDIR);
+  CHECK(davit::replace_file(dir, std::string(290, 'n').c_str(), "x", 0600) == ENAMETOOLONG);
+  // Nothing but what was meant is left, after failures too.
+  for (const char* left : {"record", "link"}) CHECK(unlinkat(dir, left, 0) == 0);
+  CHECK(unlinkat(dir, "taken", AT_REMOVEDIR) == 0 && rmdir(directory) == 0);
+  close(dir);
+}
+
+// A program of its own: what execve(2) has laid out is what has to be forgotten.
+int forget() {
+  davit::forget_environment();
+  if (*environ) return 1;
+  static char memory[1 << 20];
+  davit::Arena arena(memory, sizeof memory);
+  std::string_view bytes;
+  if (davit::read_file(AT_FDCWD, "/proc/self/environ", true, sizeof memory / 4, arena, &bytes) != 0) return 2;
+  return bytes.find("secret") == std::string_view::npos ? 0 : 3;
+}
+
+void environment_is_forgotten(const char* self) {
+  for (size_t size : {10u, 5000u, 100000u}) {
+    std::string value = "TOKEN=secret" + std::string(size, 's') + "secret";
+    pid_t child = fork();
+    if (child == 0) {
+      const char* argv[] = {self, "forget", nullptr};
+      const char* envp[] = {"A=1", value.c_str(), "Z=secret", "ASAN_OPTIONS=detect_leaks=0", nullptr};
+      execve("/proc/self/exe", const_cast<char* const*>(argv), const_cast<char* const*>(envp));
+      _exit(99);
+    }
+    int status = 1;
+    waitpid(child, &status, 0);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc > 1) return forget();
+  descriptors();
+  passing();
+  processes();
+  clones();
+  small_files();
+  environment_is_forgotten(argv[0]);
+  return check::finish();
+}
