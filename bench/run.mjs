@@ -7,12 +7,13 @@ import { exec } from './exec.mjs';
 import { closeBench, openBench } from './support/bench.mjs';
 import { interrupt } from './support/rounds.mjs';
 import { print } from './support/report.mjs';
+import { layers } from './layers.mjs';
 import { listStop } from './list-stop.mjs';
 import { memory } from './memory.mjs';
 import { scale } from './scale.mjs';
 import { start } from './start.mjs';
 
-const questions = { start, exec, 'list-stop': listStop, memory, scale, api };
+const questions = { start, exec, 'list-stop': listStop, memory, scale, api, layers };
 const usage = `usage: run.mjs [${Object.keys(questions).join('|')}]... [--rounds N] [--json FILE]`;
 
 async function main() {
