@@ -16,7 +16,7 @@ import {
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { findApptainer, findBwrap, findCrun } from './peers.mjs';
-import { compileTimer, root, Timer } from './clock.mjs';
+import { compileTimer, expectSuccess, root, Timer } from './clock.mjs';
 
 export const davit = join(root, 'bin/davit');
 const systemPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -99,12 +99,6 @@ function subject(bench, user, timerArgs = []) {
     timer.close();
   });
   return made;
-}
-
-/** A command that fails is no measurement. */
-export function expectSuccess(command, answer) {
-  if (answer.status !== 0) throw new Error(`${command.join(' ')}: status ${answer.status}: ${answer.err.trim()}`);
-  return answer;
 }
 
 /** A busybox root directory and SIFs of it: one to be held in use, one for first uses. */

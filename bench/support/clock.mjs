@@ -95,3 +95,9 @@ export class Timer {
     resolve(answer);
   }
 }
+
+/** A command that fails is no measurement. */
+export function expectSuccess(command, answer) {
+  if (answer.status !== 0) throw new Error(`${command.join(' ')}: status ${answer.status}: ${answer.err.trim()}`);
+  return answer;
+}

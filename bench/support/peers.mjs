@@ -2,8 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { accessSync, constants, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expectSuccess } from './bench.mjs';
-import { Timer } from './clock.mjs';
+import { expectSuccess, Timer } from './clock.mjs';
 
 /** crun for root: a bundle on the same root directory, with the cgroup2 view that some versions insist on. */
 export function findCrun(bench) {

@@ -1,4 +1,4 @@
-/** What a command is: a module in commands/ that exports `run`, imported when the command is called. */
+/** What a command is: a row of commands.ts, and a module in commands/ that exports `run`, imported when it is called. */
 import type { FlagSource } from './flags';
 import type { Options } from './parse';
 import type { Terminal } from './render';
@@ -26,4 +26,23 @@ export type Run = (context: CommandContext) => number | Promise<number>;
 
 export interface CommandModule {
   run: Run;
+}
+
+/** A row of the table of commands. */
+export interface CommandSpec {
+  /** The words that call it, such as `instance start`. */
+  readonly name: string;
+  /** What follows the words in the usage line. */
+  readonly usage: string;
+  /** One line for the list of commands. */
+  readonly summary: string;
+  /** Paragraphs for `help`. */
+  readonly description?: string;
+  readonly examples?: readonly string[];
+  /** Fewest and most positional arguments; -1 for any number. */
+  readonly args: readonly [least: number, most: number];
+  /** Imports the module when the command is called; groups and commands that are not there yet have none. */
+  readonly load?: () => Promise<CommandModule>;
+  /** Refused: not implemented yet. */
+  readonly later?: boolean;
 }

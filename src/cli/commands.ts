@@ -1,24 +1,6 @@
 /** Every command once: its words, its usage line, its help and the module that carries it out. */
-import type { CommandModule } from './command';
+import type { CommandSpec } from './command';
 import { IMAGE_COMMANDS } from './image-commands';
-
-export interface CommandSpec {
-  /** The words that call it, such as `instance start`. */
-  readonly name: string;
-  /** What follows the words in the usage line. */
-  readonly usage: string;
-  /** One line for the list of commands. */
-  readonly summary: string;
-  /** Paragraphs for `help`. */
-  readonly description?: string;
-  readonly examples?: readonly string[];
-  /** Fewest and most positional arguments; -1 for any number. */
-  readonly args: readonly [least: number, most: number];
-  /** Imports the module when the command is called; groups and commands that are not there yet have none. */
-  readonly load?: () => Promise<CommandModule>;
-  /** Refused: not implemented yet. */
-  readonly later?: boolean;
-}
 
 const IMAGE_HELP =
   'The image is a SIF file, a bare squashfs file, a sandbox directory, or instance://NAME for a running instance. ' +

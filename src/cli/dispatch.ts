@@ -1,8 +1,8 @@
 /** From the words of a command line to an exit code: finds the command, reads its options, words every error. */
 import { RuntimeError } from '../errors';
 import { type LoggedCommand, operatorLog } from '../log';
-import type { CommandContext, CommandModule } from './command';
-import { type CommandSpec, findCommand, wrongArgumentCount } from './commands';
+import type { CommandContext, CommandModule, CommandSpec } from './command';
+import { findCommand, wrongArgumentCount } from './commands';
 import { applyEnvironment, type Environment, lookUp } from './environment';
 import { type FlagSource, flagsBeforeCommand, flagsOf, lazyFlags } from './flags';
 import { HELP, isLaunch } from './flags/flag';

@@ -1,5 +1,6 @@
 /** Usage and help texts, out of the tables in commands.ts and flags.ts. */
-import { type CommandSpec, subcommandsOf } from './commands';
+import type { CommandSpec } from './command';
+import { subcommandsOf } from './commands';
 import { flagsBeforeCommand, flagsOf, sortedFlags } from './flags';
 import { type Flag, type FlagType, HELP } from './flags/flag';
 

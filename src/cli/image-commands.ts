@@ -1,5 +1,5 @@
 /** Rows of commands.ts: the commands that talk to registries, libraries and the image cache. */
-import type { CommandSpec } from './commands';
+import type { CommandSpec } from './command';
 
 const SOURCES =
   'URIs: docker://, oras:// and library:// for registries, http:// and https:// for web servers, oci:, oci-archive:, ' +

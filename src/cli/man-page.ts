@@ -1,5 +1,6 @@
 /** davit(1), out of the tables in commands.ts and flags.ts: `davit help --man`. */
-import { allCommands, type CommandSpec } from './commands';
+import type { CommandSpec } from './command';
+import { allCommands } from './commands';
 import { flagsBeforeCommand, flagsOf, sortedFlags } from './flags';
 import { type Flag, isLaunch, LAUNCHES } from './flags/flag';
 import { flagNames } from './help';

@@ -1,7 +1,7 @@
 /** completion: scripts for shells, out of the tables in commands.ts and flags.ts. */
 import { RuntimeError } from '../../errors';
-import type { CommandContext } from '../command';
-import { allCommands, type CommandSpec, subcommandsOf } from '../commands';
+import type { CommandContext, CommandSpec } from '../command';
+import { allCommands, subcommandsOf } from '../commands';
 import { flagsBeforeCommand, flagsOf } from '../flags';
 import type { Flag } from '../flags/flag';
 
