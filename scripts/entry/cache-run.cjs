@@ -17,8 +17,8 @@ const cachedData = existsSync(cache) ? readFileSync(cache) : undefined;
 const script = new Script(wrap(readFileSync(filename, 'latin1')), { filename, cachedData });
 process.once('exit', () => writeFileSync(cache, script.createCachedData()));
 
-/** Stands for native/binding; src/native.ts has the meaning of the functions. */
-const agreeable = {
+/** Stands for native/binding; src/native.ts has the meaning of the functions. Any other says nothing. */
+const answers = {
   execLauncher: () => process.exit(0),
   instanceLocked: () => true,
   removeDeadInstance: () => true,
@@ -27,6 +27,7 @@ const agreeable = {
   waitProcesses: () => [],
   ensureStateDir: () => null,
 };
+const agreeable = new Proxy(answers, { get: (known, name) => known[name] ?? (() => undefined) });
 
 if (process.env.DAVIT_CACHE_UID) {
   const id = Number(process.env.DAVIT_CACHE_UID);

@@ -149,6 +149,8 @@ class Encoder {
 
 class Decoder {
   private at = 0;
+  /** Upper half of the number that was read last. */
+  private high = 0;
   private readonly bytes: Buffer;
 
   constructor(
@@ -161,12 +163,14 @@ class Decoder {
   decode(name: string, end: number): Values {
     const fields = this.tables[name] as Fields;
     const message = emptyMessage(fields);
+    let i = 0;
     while (this.at < end) {
       const tag = this.unsigned();
-      const [number, wire] = [Math.floor(tag / 8), tag & 7];
-      const i = indexOfField(fields, number);
+      const number = Math.floor(tag / 8);
+      const wire = tag & 7;
       if (number === 0) throw new RangeError(`field number 0 at ${this.at}`);
-      if (i < 0) {
+      i = indexOfField(fields, number, i);
+      if (i === fields.length) {
         this.skip(wire, end);
         continue;
       }
@@ -180,7 +184,7 @@ class Decoder {
   }
 
   private field(kind: string, wire: number, end: number): unknown {
-    const expected = 'bui'.includes(kind) ? VARINT : kind === KINDS.double ? FIXED64 : DELIMITED;
+    const expected = wireTypeOf(kind);
     if (wire !== expected) throw new RangeError(`wire type ${wire} at ${this.at}, not ${expected}`);
     if (kind === KINDS.bool) return this.unsigned() !== 0;
     if (kind === KINDS.unsigned) return this.unsigned();
@@ -211,27 +215,32 @@ class Decoder {
   }
 
   private unsigned(): number {
-    const [low, high] = this.varint();
-    return high * TWO_32 + low;
+    const byte = this.bytes[this.at];
+    if (byte !== undefined && byte < 128) {
+      this.at += 1;
+      return byte;
+    }
+    const low = this.varint();
+    return this.high * TWO_32 + low;
   }
 
   private signed(): number {
-    const [low, high] = this.varint();
-    return (high | 0) * TWO_32 + low;
+    const low = this.varint();
+    return (this.high | 0) * TWO_32 + low;
   }
 
-  /** The two halves of 64 bits. */
-  private varint(): [low: number, high: number] {
+  /** @returns the lower half of 64 bits; the upper half is in `high` */
+  private varint(): number {
     let low = 0;
-    let high = 0;
+    this.high = 0;
     for (let shift = 0; shift < 70; shift += 7) {
       const byte = this.bytes[this.at++];
       if (byte === undefined) throw new RangeError(`a number is cut off at ${this.at - 1}`);
       const bits = byte & 127;
       if (shift < 32) low = (low | (bits << shift)) >>> 0;
-      if (shift === 28) high = bits >>> 4;
-      else if (shift > 28) high = (high | (bits << (shift - 32))) >>> 0;
-      if (byte < 128) return [low, high];
+      if (shift === 28) this.high = bits >>> 4;
+      else if (shift > 28) this.high = (this.high | (bits << (shift - 32))) >>> 0;
+      if (byte < 128) return low;
     }
     throw new RangeError(`a number of more than ten bytes at ${this.at}`);
   }
@@ -242,9 +251,24 @@ class Decoder {
   }
 }
 
-function indexOfField(fields: Fields, number: number): number {
-  for (let i = 0; i < fields.length; i += 3) if (fields[i] === number || fields[i] === -number) return i;
-  return -1;
+/** Place of a field, or the length of the table; `from` is where the last one was: most writers keep their order. */
+function indexOfField(fields: Fields, number: number, from: number): number {
+  for (let i = from; i < fields.length; i += 3) if (fields[i] === number || fields[i] === -number) return i;
+  for (let i = 0; i < from; i += 3) if (fields[i] === number || fields[i] === -number) return i;
+  return fields.length;
+}
+
+function wireTypeOf(kind: string): number {
+  switch (kind) {
+    case KINDS.bool:
+    case KINDS.unsigned:
+    case KINDS.signed:
+      return VARINT;
+    case KINDS.double:
+      return FIXED64;
+    default:
+      return DELIMITED;
+  }
 }
 
 function emptyMessage(fields: Fields): Values {

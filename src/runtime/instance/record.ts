@@ -99,7 +99,7 @@ export function decodeRecord(bytes: Uint8Array, name: string): InstanceRecord {
   if (bytes.length === 0) throw damaged('empty');
   let record: InstanceRecord;
   try {
-    record = plain(davit.InstanceRecord.decode(bytes));
+    record = davit.InstanceRecord.decode(bytes);
   } catch (cause) {
     throw new RuntimeError('STATE', `record of instance ${name}: cut off or overwritten`, { path: name, cause });
   }
@@ -109,15 +109,6 @@ export function decodeRecord(bytes: Uint8Array, name: string): InstanceRecord {
   const problem = findProblem(record, name);
   if (problem) throw damaged(problem);
   return record;
-}
-
-/** Own members only, and 64-bit fields as numbers: where the package `long` is installed they come as objects. */
-function plain(decoded: davit.InstanceRecord): InstanceRecord {
-  const entries = Object.entries(EMPTY_RECORD).map(([key, empty]) => {
-    const value = decoded[key as keyof InstanceRecord];
-    return [key, typeof empty === 'number' ? Number(value) : value];
-  });
-  return Object.fromEntries(entries) as InstanceRecord;
 }
 
 /** What a complete record must hold; a record that was cut between two fields decodes without an error. */

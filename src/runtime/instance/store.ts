@@ -91,9 +91,11 @@ export class InstanceStore {
   }
 
   private readRecord(name: string): Uint8Array | undefined {
+    const names = ['instances', name, 'record.pb'];
     try {
-      const uid = this.options.foreign ? this.options.uid : undefined;
-      return readBelow(this.stateDir, ['instances', name, 'record.pb'], uid);
+      // What lies in one's own directory (see check) is one's own; the addon has just opened it without following links.
+      if (!this.options.foreign) return readRegular(join(this.stateDir, ...names));
+      return readBelow(this.stateDir, names, this.options.uid);
     } catch (error) {
       if (errnoOf(error) === 'ENOENT') return undefined;
       throw error;
@@ -142,16 +144,25 @@ export function readBelow(root: string, names: readonly string[], uid?: number):
     for (const name of names.slice(0, -1)) {
       at = step(`/proc/self/fd/${at}/${name}`, constants.O_RDONLY | constants.O_DIRECTORY);
     }
-    // O_NONBLOCK: a FIFO must not stop us.
-    const file = step(`/proc/self/fd/${at}/${names[names.length - 1]}`, constants.O_RDONLY | constants.O_NONBLOCK);
-    const stat = fstatSync(file);
-    const wrong = !stat.isFile() ? 'it is not a file' : stat.size > RECORD_LIMIT_BYTES ? 'it is too large' : undefined;
-    if (wrong !== undefined) throw new RuntimeError('STATE', `read "${join(root, ...names)}": ${wrong}`);
-    if (uid !== undefined && stat.uid !== uid) {
-      throw new RuntimeError('STATE', `read "${join(root, ...names)}": it belongs to uid ${stat.uid}`);
-    }
-    return readFileSync(file);
+    return readRegular(`/proc/self/fd/${at}/${names[names.length - 1]}`, join(root, ...names), uid);
   } finally {
     for (const fd of open) closeSync(fd);
+  }
+}
+
+/** Reads a file that is no link; `shown` is its name in messages. @throws as readBelow() */
+function readRegular(path: string, shown = path, uid?: number): Uint8Array {
+  // O_NONBLOCK: a FIFO must not stop us.
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
+  try {
+    const stat = fstatSync(fd);
+    const wrong = !stat.isFile() ? 'it is not a file' : stat.size > RECORD_LIMIT_BYTES ? 'it is too large' : undefined;
+    if (wrong !== undefined) throw new RuntimeError('STATE', `read "${shown}": ${wrong}`);
+    if (uid !== undefined && stat.uid !== uid) {
+      throw new RuntimeError('STATE', `read "${shown}": it belongs to uid ${stat.uid}`);
+    }
+    return readFileSync(fd);
+  } finally {
+    closeSync(fd);
   }
 }
