@@ -45,6 +45,9 @@ void restore_caller() {
   for (int number = 1; number < 64; number++)
     if (ignored >> number & 1) signal(number, SIG_IGN);
   unsetenv("DAVIT_FRONT");
+  size_t prefix = strlen(kHiddenPrefix);
+  for (char** entry = environ; *entry; entry++)
+    if (!strncmp(*entry, kHiddenPrefix, prefix)) *entry += prefix;
 }
 
 int execute_plan(int fd) {

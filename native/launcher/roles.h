@@ -11,6 +11,9 @@ extern char** environ;
 
 namespace davit {
 
+// What Node must not see of the caller's environment bears this in front of its name on its way through Node.
+constexpr const char* kHiddenPrefix = "DAVIT_HIDDEN_";
+
 // front_door.cc: finds Node and executes dist/davit.cjs. Returns the exit status when that is impossible.
 int front_door(int argc, char** argv);
 

@@ -4,7 +4,23 @@ import { Terminal } from './render';
 
 const FAILED = 255;
 
-dispatch(process.argv.slice(2), { ...process.env }, new Terminal()).then(
+/** What the front door hides from Node has this in front of its name (native/launcher/roles.h). */
+const HIDDEN_PREFIX = 'DAVIT_HIDDEN_';
+const HIDDEN = ['NODE_EXTRA_CA_CERTS', 'NODE_OPTIONS'];
+
+/** The environment as the caller has it. */
+function callerEnvironment(): Record<string, string | undefined> {
+  const env = { ...process.env };
+  for (const name of HIDDEN) {
+    const value = env[HIDDEN_PREFIX + name];
+    if (value === undefined) continue;
+    env[name] = value;
+    delete env[HIDDEN_PREFIX + name];
+  }
+  return env;
+}
+
+dispatch(process.argv.slice(2), callerEnvironment(), new Terminal()).then(
   (code) => process.exit(code),
   () => process.exit(FAILED),
 );

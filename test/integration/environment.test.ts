@@ -243,4 +243,20 @@ withWorld('PATH and LD_LIBRARY_PATH', (world) => {
       `/first:${defaultPath}:/last\n`,
     );
   });
+
+  test('has what is hidden from Node on its way to the payload, and Node obeys it where a network may be used', async () => {
+    const given = { NODE_OPTIONS: '--require=/nonexistent/module', NODE_EXTRA_CA_CERTS: '/nonexistent/ca.pem' };
+    const expected = Object.entries(given).map(([name, value]) => `${name}=${value}`);
+    expect(await environment(world(), given)).toEqual(expect.arrayContaining(expected));
+    const file = world().write('node.env', 'SEEN=$NODE_OPTIONS\n');
+    expect(await environment(world(), given, '--env-file', file)).toContain(`SEEN=${given.NODE_OPTIONS}`);
+    expect(await environment(world(), given)).not.toContainEqual(expect.stringContaining('DAVIT_HIDDEN'));
+
+    await world().okWith({ env: given }, 'instance', 'start', world().image(), 'hidden');
+    const inside = await world().okWith({ env: given }, 'exec', 'instance://hidden', 'env');
+    expect(inside.split('\n')).toEqual(expect.arrayContaining(expected));
+
+    const refused = await world().davitWith({ env: given }, 'pull', 'docker://127.0.0.1:1/none');
+    expect(refused.stderr).toContain('/nonexistent/module');
+  });
 });
