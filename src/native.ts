@@ -54,6 +54,8 @@ export interface NativeAddon {
    * holds it. The lock ends when the descriptor is closed, at the latest with the process. @throws on I/O errors.
    */
   tryLockFile(path: string): number;
+  /** Locks an open file (flock) exclusively, until it is closed; false while somebody else does. @throws on I/O errors. */
+  tryLock(fd: number): boolean;
 }
 
 let addon: NativeAddon | undefined;

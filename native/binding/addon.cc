@@ -224,6 +224,17 @@ Napi::Value try_lock_file(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), locked ? file.release() : -1);
 }
 
+// (fd) => true, or false while somebody else holds the lock
+Napi::Value try_lock(const Napi::CallbackInfo& info) {
+  int fd = info[0].As<Napi::Number>().Int32Value();
+  bool locked = davit::retry([&] { return flock(fd, LOCK_EX | LOCK_NB); }) == 0;
+  if (!locked && errno != EWOULDBLOCK) {
+    throw_errno(info.Env(), errno, "lock a file");
+    return info.Env().Undefined();
+  }
+  return Napi::Boolean::New(info.Env(), locked);
+}
+
 // Node handles SIGINT and SIGTERM; a handler does not run while a system call hangs, the default action does.
 Napi::Value default_signals(const Napi::CallbackInfo& info) {
   const char* front = getenv("DAVIT_FRONT");  // see native/launcher/front_door.cc
@@ -248,6 +259,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   add("ensureStateDir", ensure_state_dir);
   add("defaultSignals", default_signals);
   add("tryLockFile", try_lock_file);
+  add("tryLock", try_lock);
   return exports;
 }
 

@@ -9,6 +9,8 @@
 
 export const HEADER_BYTES = 128;
 export const DESCRIPTOR_BYTES = 585;
+/** Room for an object's name; it needs no NUL behind it. */
+export const NAME_BYTES = 128;
 export const LAUNCH_SCRIPT = '#!/usr/bin/env run-singularity\n';
 export const LAUNCH_SCRIPT_BYTES = 32;
 export const MAGIC = 'SIF_MAGIC';

@@ -1,6 +1,6 @@
 import { RuntimeError } from '../../errors';
 import { readInt64, readText, writeInt64, writeText } from '../bytes';
-import { archFromCode, archToCode, DataType, DESCRIPTOR_BYTES, GROUP_MASK } from './constants';
+import { archFromCode, archToCode, DataType, DESCRIPTOR_BYTES, GROUP_MASK, NAME_BYTES } from './constants';
 
 /** What a partition object holds (11 bytes of metadata). */
 export interface PartitionInfo {
@@ -54,7 +54,7 @@ export function decodeDescriptor(table: Buffer, at: number): SifDescriptor | und
     paddedSizeBytes: readInt64(table, at + 33),
     createdS: readInt64(table, at + 41),
     modifiedS: readInt64(table, at + 49),
-    name: readText(table, at + 73, 128),
+    name: readText(table, at + 73, NAME_BYTES),
     partition: type === DataType.partition ? decodePartition(table, start) : undefined,
     metadata: table.subarray(start, start + METADATA_BYTES),
   };
@@ -91,8 +91,9 @@ export function encodeDescriptor(descriptor: SifDescriptor, table: Buffer, at: n
   writeInt64(table, at + 41, descriptor.createdS);
   writeInt64(table, at + 49, descriptor.modifiedS);
   const metadata = descriptor.partition ? encodePartition(descriptor.partition) : descriptor.metadata;
-  if (!writeText(table, at + 73, 128, descriptor.name) || metadata.length > METADATA_BYTES) {
+  if (Buffer.byteLength(descriptor.name) > NAME_BYTES || metadata.length > METADATA_BYTES) {
     throw new RuntimeError('INTERNAL', `name or metadata of SIF object ${descriptor.id} are too long`);
   }
+  table.write(descriptor.name, at + 73, 'utf8');
   metadata.copy(table, at + METADATA_OFFSET);
 }
