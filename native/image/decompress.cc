@@ -1,35 +1,14 @@
 #include "image/decompress.h"
 
 #include <string.h>
-#include <zlib.h>
 #include <zstd.h>
 
 #include <algorithm>
 
+#include "image/inflate.h"
+
 namespace davit::image {
 namespace {
-
-// What is left of the piece the source gave last.
-class Input {
- public:
-  Input(ByteSource* source, const std::string& name) : source_(source), name_(name) {}
-
-  // Gets the next piece when none is left; size() is 0 after that only at the end.
-  Outcome fill() { return size_ > 0 ? Outcome{} : source_->next(&data_, &size_); }
-  const uint8_t* data() const { return data_; }
-  size_t size() const { return size_; }
-  void consume(size_t count) {
-    data_ += count;
-    size_ -= count;
-  }
-  Failure failure(std::string_view detail) const { return logic_failure("decompress", name_, detail); }
-
- private:
-  ByteSource* source_;
-  std::string name_;
-  const uint8_t* data_ = nullptr;
-  size_t size_ = 0;
-};
 
 class Plain : public Decompressor {
  public:
@@ -50,60 +29,6 @@ class Plain : public Decompressor {
 
  private:
   Input input_;
-};
-
-class Gzip : public Decompressor {
- public:
-  explicit Gzip(Input input) : input_(std::move(input)) {}
-  ~Gzip() override { inflateEnd(&stream_); }
-  bool start() { return inflateInit2(&stream_, 15 + 16) == Z_OK; }  // the largest window, a gzip header
-
-  Outcome read(uint8_t* out, size_t size, size_t* got) override {
-    for (*got = 0; *got < size;) {
-      if (auto bad = input_.fill()) return bad;
-      if (member_ended_) {
-        bool more = false;
-        if (auto bad = next_member(&more)) return bad;
-        if (!more) return {};
-      }
-      if (input_.size() == 0) return input_.failure("the gzip stream is cut off");
-      stream_.next_in = const_cast<uint8_t*>(input_.data());
-      stream_.avail_in = static_cast<uInt>(std::min<size_t>(input_.size(), UINT32_MAX));
-      stream_.next_out = out + *got;
-      stream_.avail_out = static_cast<uInt>(std::min<size_t>(size - *got, UINT32_MAX));
-      uInt offered = stream_.avail_in, room = stream_.avail_out;
-      int code = inflate(&stream_, Z_NO_FLUSH);
-      input_.consume(offered - stream_.avail_in);
-      *got += room - stream_.avail_out;
-      member_ended_ = code == Z_STREAM_END;
-      if (code == Z_MEM_ERROR) return input_.failure("out of memory");
-      if (code != Z_OK && code != Z_STREAM_END && code != Z_BUF_ERROR)
-        return input_.failure(std::string("the gzip stream is damaged: ") + (stream_.msg ? stream_.msg : "unknown"));
-    }
-    return {};
-  }
-
- private:
-  // gzip(1): members may follow each other, and zeros may follow the last.
-  Outcome next_member(bool* more) {
-    while (input_.size() > 0 && input_.data()[0] == 0) {
-      input_.consume(1);
-      padded_ = true;
-      if (auto bad = input_.fill()) return bad;
-    }
-    if (input_.size() == 0) return {};
-    if (padded_ || input_.data()[0] != 0x1f)
-      return input_.failure("there is something after the end of the gzip stream");
-    inflateReset(&stream_);
-    member_ended_ = false;
-    *more = true;
-    return {};
-  }
-
-  Input input_;
-  z_stream stream_ = {};
-  bool member_ended_ = false;
-  bool padded_ = false;
 };
 
 struct FreeZstd {
@@ -154,12 +79,16 @@ bool is_zstd(const Input& input) {
   return input.size() >= 4 && (magic[0] & 0xf0) == 0x50 && magic[1] == 0x2a && magic[2] == 0x4d && magic[3] == 0x18;
 }
 
-template <typename T>
-Outcome start(Input input, std::unique_ptr<Decompressor>* out) {
-  auto made = std::make_unique<T>(input);
-  if (!made->start()) return input.failure("out of memory");
+Outcome start(Input input, std::unique_ptr<Decompressor> made, std::unique_ptr<Decompressor>* out) {
+  if (!made) return input.failure("out of memory");
   *out = std::move(made);
   return {};
+}
+
+std::unique_ptr<Decompressor> open_zstd(Input input) {
+  auto made = std::make_unique<Zstd>(std::move(input));
+  if (!made->start()) return nullptr;
+  return made;
 }
 
 }  // namespace
@@ -171,8 +100,8 @@ Outcome open_decompressor(ByteSource* source, const std::string& name, std::uniq
     *out = std::make_unique<Plain>(std::move(input));
     return {};
   }
-  if (starts_with(input, "\x1f\x8b")) return start<Gzip>(input, out);
-  if (is_zstd(input)) return start<Zstd>(input, out);
+  if (starts_with(input, "\x1f\x8b")) return start(input, open_gzip(input), out);
+  if (is_zstd(input)) return start(input, open_zstd(input), out);
   if (starts_with(input,
                   "\xfd"
                   "7zXZ"))
