@@ -1,20 +1,10 @@
 /** The user guide's web server: an image with Debian's nginx, as root and as a plain user. */
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { expect, test, vi } from 'vitest';
 import { describeWith, isRoot } from './support/capabilities';
 import { hasNginxImage, nginxImage } from './support/nginx';
+import { freePort } from './support/ports';
 import { withWorld } from './support/world';
-
-/** A port that is free now. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  const address = server.address();
-  await new Promise((done) => server.close(done));
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
-}
 
 async function page(port: number, path = '/'): Promise<string> {
   return await vi.waitFor(async () => (await fetch(`http://127.0.0.1:${port}${path}`)).text(), { timeout: 10_000 });

@@ -24,6 +24,10 @@ const probes = {
   busybox: () => missingProgram('busybox'),
   terminal: () => (existsSync('/dev/ptmx') ? missingProgram('g++') : 'there is no /dev/ptmx'),
   mmdebstrap: () => missingProgram('mmdebstrap'),
+  debootstrap: () => missingProgram('debootstrap', SYSTEM_DIRECTORIES),
+  npm: () => missingProgram('npm'),
+  curl: () => missingProgram('curl'),
+  pdftotext: () => missingProgram('pdftotext'),
 } satisfies Record<string, () => string | undefined>;
 
 export type Capability = keyof typeof probes;
@@ -75,15 +79,17 @@ function missingTest(missing: string, title = ''): void {
     });
 }
 
-export function findProgram(name: string): string | undefined {
-  return (process.env.PATH ?? '')
-    .split(delimiter)
+/** Where root's programs are, which a user's PATH may lack. */
+const SYSTEM_DIRECTORIES = ['/usr/sbin', '/sbin'];
+
+export function findProgram(name: string, more: readonly string[] = []): string | undefined {
+  return [...(process.env.PATH ?? '').split(delimiter), ...more]
     .map((directory) => join(directory, name))
     .find((path) => allowed(path, constants.X_OK));
 }
 
-function missingProgram(name: string): string | undefined {
-  return findProgram(name) === undefined ? `${name} is not on PATH` : undefined;
+function missingProgram(name: string, more: readonly string[] = []): string | undefined {
+  return findProgram(name, more) === undefined ? `${name} is not on PATH` : undefined;
 }
 
 function missingSubIds(): string | undefined {
