@@ -29,6 +29,7 @@ export function fetchOptions(options: Options, env: CommandContext['env']): Fetc
     disableCache: options.flag('disableCache'),
     tmpDir: options.text('tmpdir'),
     compression: options.text('compression'),
+    reproducible: options.flag('reproducible'),
   };
 }
 
@@ -59,8 +60,14 @@ export function openClient(context: Pick<CommandContext, 'options' | 'env' | 'te
   return new HttpClient({ env, version: version(), trust, onRetry: (text) => terminal.verbose(text) });
 }
 
-/** A Fetcher that tells what it does on the terminal. Close it at the end. */
-export function openFetcher(context: Pick<CommandContext, 'options' | 'env' | 'terminal'>): Fetcher {
+/**
+ * A Fetcher that tells what it does on the terminal. Close it at the end.
+ * @param changes beat the command's options
+ */
+export function openFetcher(
+  context: Pick<CommandContext, 'options' | 'env' | 'terminal'>,
+  changes: FetchOptions = {},
+): Fetcher {
   const { options, env, terminal } = context;
   const file = options.text('config');
   const { config, warnings } = loadConfig({ env, ...(file === undefined ? {} : { file }) });
@@ -68,7 +75,7 @@ export function openFetcher(context: Pick<CommandContext, 'options' | 'env' | 't
   const progress = Progress.for(terminal, options.flag('jsonProgress'));
   return new Fetcher({
     env,
-    options: fetchOptions(options, env),
+    options: { ...fetchOptions(options, env), ...changes },
     settings: config,
     version: version(),
     cacheDirectory: () => cacheDirectory(env, process.getuid?.() ?? 0, native()),

@@ -3,7 +3,7 @@ import { closeSync, openSync, writeSync } from 'node:fs';
 import { type ComposedImage, composeImage, describeTree } from '../formats/container/compose';
 import type { Recipe } from '../formats/container/recipe';
 import { DESCRIBING_NAMES, MAX_TEXT_BYTES, type TreeEntry } from '../formats/container/tree';
-import { DataType, FsType, PartitionType } from '../formats/sif/constants';
+import { DataType, FsType, NO_TIME_S, PartitionType } from '../formats/sif/constants';
 import { SifLayout } from '../formats/sif/write';
 import { type ImageAddon, loadAddon, type Source } from './shared/image-addon';
 import { type Reply, replyWith } from './shared/reply';
@@ -53,8 +53,6 @@ export interface BuildSifResult {
 }
 
 const BLOCK_BYTES = 131072;
-/** The year 1: what a SIF says that has no dates. */
-const NO_TIME_S = -62135596800;
 const GROUP = 1;
 
 export default function run(task: BuildSifTask): Reply<BuildSifResult> {

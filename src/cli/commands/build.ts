@@ -1,8 +1,9 @@
 /** `davit build`. */
 import { RuntimeError } from '../../errors';
-import type { Fetching } from '../../runtime/build/bootstrap/agent';
+import type { Fetching, Wanted } from '../../runtime/build/bootstrap/agent';
 import type { BuildOptions } from '../../runtime/build/options';
 import type { Fetcher } from '../../runtime/image/fetch';
+import type { FetchOptions } from '../../runtime/image/source';
 import type { CommandContext } from '../command';
 import type { Options } from '../parse';
 import { version } from '../version';
@@ -30,23 +31,33 @@ export async function run(context: CommandContext): Promise<number> {
   }
 }
 
-/** URIs whose images are made here out of layers; the others lead to SIF files. */
-const CONVERTED = /^(docker|docker-daemon|docker-archive|oci|oci-archive):/i;
-
-/** A fetcher that is made when an image has to be fetched. */
+/** Fetchers that are made when an image has to be fetched. */
 function lazyFetching(context: CommandContext): { fetching: Fetching; close: () => Promise<void> } {
-  let fetcher: Promise<Fetcher> | undefined;
-  const open = (): Promise<Fetcher> => {
-    fetcher ??= import('../fetch').then(({ openFetcher }) => openFetcher(context));
-    return fetcher;
+  const fetchers: Promise<Fetcher>[] = [];
+  const open = async (changes: FetchOptions): Promise<Fetcher> => {
+    const fetcher = import('../fetch').then(({ openFetcher }) => openFetcher(context, changes));
+    fetchers.push(fetcher);
+    return await fetcher;
   };
+  const optionsFor = ({ library }: Wanted, partOfBuild: 'base' | 'image'): FetchOptions => ({
+    partOfBuild,
+    ...(library === undefined ? {} : { library }),
+  });
   return {
     fetching: {
-      toFile: async (reference) => (await (await open()).toFile(await (await open()).locate(reference))).path,
-      toTarget: async (reference, target) => (await open()).toTarget(await (await open()).locate(reference), target),
-      isConverted: (reference) => CONVERTED.test(reference),
+      // What is unpacked again need not be small.
+      async toFile(wanted) {
+        const fetcher = await open({ ...optionsFor(wanted, 'base'), compression: undefined });
+        return (await fetcher.toFile(await fetcher.locate(wanted.reference))).path;
+      },
+      async toTarget(wanted, target, additions) {
+        const fetcher = await open(optionsFor(wanted, 'image'));
+        await fetcher.toTarget(await fetcher.locate(wanted.reference), target, additions);
+      },
     },
-    close: async () => (await fetcher)?.close(),
+    close: async () => {
+      for (const fetcher of fetchers) (await fetcher).close();
+    },
   };
 }
 

@@ -53,7 +53,7 @@ function pullFlags(): Flag[] {
     row('pull', 'bool', 'force', 'replace a file that is there', { short: 'F', env: 'FORCE' }),
     row('pull', 'string', 'name', 'name of the result', { env: 'PULL_NAME', hidden: true }),
     accepted('pull', 'no-cleanup', 'keep temporary directories', 'there are none', { env: 'NO_CLEANUP' }),
-    later('pull', 'bool', 'reproducible', 'dates and ids that do not change', { env: 'REPRODUCIBLE' }),
+    row('pull', 'bool', 'reproducible', 'dates and ids that do not change from pull to pull', { env: 'REPRODUCIBLE' }),
     row('pull', 'bool', 'sandbox', 'make a directory', { env: 'SANDBOX' }),
     row('pull', 'string', 'tmpdir', 'directory for temporary files', { env: 'TMPDIR', hidden: true }),
   ];

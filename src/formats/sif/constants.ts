@@ -26,6 +26,9 @@ export const PARTITION_ALIGNMENT_BYTES = 4096;
 /** Group ids and links to a group carry this mask. */
 export const GROUP_MASK = 0xf0000000;
 
+/** The year 1, in Unix seconds: the date in a SIF that has none. */
+export const NO_TIME_S = -62135596800;
+
 /** A table larger than this is refused, whatever the file's size: the usual one has 48 entries. */
 export const MAX_DESCRIPTORS = 16384;
 

@@ -6,7 +6,7 @@ import type { Fetching } from './bootstrap/agent';
 import { parseCompression } from './compression';
 import { Interruption } from './interruption';
 import type { BuildOptions } from './options';
-import { readSpecification } from './specification';
+import { readSpecification, type Specification } from './specification';
 import { checkTarget } from './target';
 
 export interface BuildRequest extends BuildOptions {
@@ -53,11 +53,28 @@ export async function buildImage(request: BuildRequest): Promise<void> {
   const interruption = new Interruption();
   const build: Build = { options, env, caller: readCaller(env), fetching, interruption, onInfo, onWarning, onVerbose };
   await interruption.guard(async () => {
-    if (specification.kind === 'image') await (await import('./image-build')).buildFromImage(specification, build);
-    else if (specification.kind === 'uri') await (await import('./image-build')).buildFromUri(specification, build);
-    else await (await import('./definition-build')).buildFromDefinition(specification, build);
+    await buildFrom(specification, build);
     onInfo(`Build complete: ${target}`);
   });
+}
+
+async function buildFrom(specification: Specification, build: Build): Promise<void> {
+  if (specification.kind === 'definition' || needsRoot(build)) {
+    const { buildFromDefinition, describing } = await import('./definition-build');
+    const definition =
+      specification.kind === 'definition' ? specification.definition : describing(build.options.source, specification);
+    await buildFromDefinition(definition, build);
+    return;
+  }
+  const { buildFromImage, buildFromUri } = await import('./image-build');
+  if (specification.kind === 'image') await buildFromImage(specification, build);
+  else await buildFromUri(specification, build);
+}
+
+/** Modes of files change, or owners that a plain user cannot give. */
+function needsRoot({ options, caller }: Build): boolean {
+  const { fixPerms, fakeroot, sandbox } = options;
+  return (fixPerms ?? false) || ((fakeroot ?? false) && (sandbox ?? false) && !caller.privileged);
 }
 
 /** The part of a request that is plain data. */

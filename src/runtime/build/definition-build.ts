@@ -6,32 +6,32 @@ import { appInstallScript, isWanted, type Recipe } from '../../formats/container
 import { type Definition, headerValue, type Stage } from '../../formats/definition/definition';
 import { hostArch } from '../image/arch';
 import { inspectImage } from '../image/open';
-import type { BaseImage } from './bootstrap/agent';
-import { fetched, localSource } from './bootstrap/from-uri';
+import { unsupportedUri } from '../image/uri';
+import type { BaseImage, Wanted } from './bootstrap/agent';
+import { fetched, isConverted, localSource } from './bootstrap/from-uri';
 import { bootstrapAgent } from './bootstrap/index';
 import { fillFromImage } from './bootstrap/local-image';
 import type { Build } from './build';
 import { Bundle } from './bundle';
 import { carriedObjects } from './carried';
 import type { BuildContext } from './context';
+import { imageDateS } from './image-date';
 import { detachMounts } from './mounts-below';
-import { buildTimes, packSif, placeSandbox } from './pack';
+import { packSif, placeSandbox } from './pack';
 import { performing } from './performing';
 import { type Rights, rightsOf } from './rights';
 import { rootArch } from './root-arch';
 import type { Specification } from './specification';
 import { announceSections, buildStage, stageName } from './stage';
 import { replaceTarget } from './target';
+import { buildTimes } from './times';
 
 /**
  * A definition that only describes its base is built without a root directory: the base goes straight into the new
  * image. Otherwise the stages are built in a temporary directory, by a plain user in a user namespace.
  * @throws RuntimeError IMAGE_BUILD, DEFINITION and what the parts throw
  */
-export async function buildFromDefinition(
-  { definition }: Extract<Specification, { kind: 'definition' }>,
-  build: Build,
-): Promise<void> {
+export async function buildFromDefinition(definition: Definition, build: Build): Promise<void> {
   await checkAgents(definition);
   build.onInfo('Starting build...');
   if (needsNoRoot(definition, build)) {
@@ -45,6 +45,20 @@ export async function buildFromDefinition(
     return;
   }
   await performing(buildStages(definition, build, rights));
+}
+
+/** A definition that says of an image or a URI nothing but that it is the base. */
+export function describing(source: string, specification: Exclude<Specification, { kind: 'definition' }>): Definition {
+  const [bootstrap, from] =
+    specification.kind === 'image'
+      ? ['localimage', source]
+      : [specification.scheme, source.slice(specification.scheme.length + 1).replace(/^\/\//, '')];
+  const header = new Map([
+    ['bootstrap', { value: bootstrap, line: 1 }],
+    ['from', { value: from, line: 2 }],
+  ]);
+  const stage: Stage = { header, line: 1, scripts: {}, files: [], labels: [], apps: [] };
+  return { name: source, text: `bootstrap: ${bootstrap}\nfrom: ${from}\n\n`, stages: [stage] };
 }
 
 async function checkAgents({ stages }: Definition): Promise<void> {
@@ -75,9 +89,16 @@ function needsNoRoot({ stages }: Definition, { options }: Build): boolean {
   return localSource(stage) !== undefined && stage.apps.every(({ files }) => files.length === 0);
 }
 
-async function describeBase({ text, stages }: Definition, build: Build): Promise<void> {
-  const stage = stages[0] as Stage;
+async function describeBase(definition: Definition, build: Build): Promise<void> {
+  const { text } = definition;
+  const stage = definition.stages[0] as Stage;
   const { options, env, interruption, onInfo, onWarning } = build;
+  const recipe: Recipe = { text, stage, sections: options.sections, force: options.force ?? false };
+  const origin = localSource(stage);
+  if (origin?.kind === 'uri' && isConverted(origin.reference)) {
+    await convertBase(origin, recipe, build);
+    return;
+  }
   const path = await sourceFile(stage, build);
   const inspected = inspectImage(path);
   if (inspected.image.kind === 'sif') onInfo(`Verifying bootstrap image ${headerValue(stage, 'from')}`);
@@ -86,7 +107,6 @@ async function describeBase({ text, stages }: Definition, build: Build): Promise
   onInfo('Creating SIF file...');
   const { image, sif } = inspected;
   const { squashfs } = image;
-  const recipe: Recipe = { text, stage, sections: options.sections, force: options.force ?? false };
   const request = {
     source: squashfs
       ? { kind: 'squashfs' as const, path, ...squashfs }
@@ -97,17 +117,25 @@ async function describeBase({ text, stages }: Definition, build: Build): Promise
     arch: image.arch,
     carried: sif ? carriedObjects(image.path, sif.descriptors) : {},
     recipe,
-    times: buildTimes(options, env, sif && sif.header.createdS > 0 ? sif.header.createdS : undefined),
+    times: buildTimes(options, env, imageDateS(inspected)),
   };
   const notes = await replaceTarget(options.target, (temporary) => packSif(request, temporary, options), interruption);
   for (const note of notes) onWarning(note);
+}
+
+/** From the layers into the new image, with what the definition adds. */
+async function convertBase(wanted: Wanted, recipe: Recipe, { fetching, options, interruption, onInfo }: Build) {
+  if (!fetching) throw unsupportedUri(wanted.reference.slice(0, wanted.reference.indexOf(':')), wanted.reference);
+  const onFetched = (): void => announceSections(recipe.stage, options.sections, onInfo);
+  const additions = { recipe, header: headerOf(recipe.stage), onFetched };
+  await replaceTarget(options.target, (temporary) => fetching.toTarget(wanted, temporary, additions), interruption);
 }
 
 /** The image behind a stage that begins with one, as a file or directory here. */
 async function sourceFile(stage: Stage, { fetching }: Pick<Build, 'fetching'>): Promise<string> {
   const source = localSource(stage);
   if (source === undefined) throw new RuntimeError('INTERNAL', 'a stage without an image');
-  return source.kind === 'file' ? source.path : await fetched(source.reference, fetching);
+  return source.kind === 'file' ? source.path : await fetched(source, fetching);
 }
 
 /** Builds all stages, here and now, and makes the image of the last one. @throws RuntimeError */

@@ -4,12 +4,15 @@ import { imageAddonPath, runTask } from '../../workers/pool';
 import type { UnpackSandboxTask } from '../../workers/unpack-sandbox';
 import { type InspectedImage, inspectImage } from '../image/open';
 import { unsupportedUri } from '../image/uri';
+import { isConverted } from './bootstrap/from-uri';
 import type { Build } from './build';
 import { carriedObjects } from './carried';
+import { imageDateS } from './image-date';
 import { performing } from './performing';
-import { buildTimes, packSif } from './pack';
+import { packSif } from './pack';
 import type { Specification } from './specification';
 import { replaceTarget } from './target';
+import { buildTimes } from './times';
 
 /** @throws RuntimeError IMAGE_BUILD */
 export async function buildFromImage(
@@ -34,12 +37,12 @@ export async function buildFromUri(
   const { fetching, options, onInfo } = build;
   if (!fetching || scheme === 'shub' || scheme === 'instance') throw unsupportedUri(scheme, reference);
   onInfo('Starting build...');
-  if (!options.sandbox && fetching.isConverted(reference)) {
-    const make = (temporary: string) => fetching.toTarget(reference, temporary);
+  if (!options.sandbox && isConverted(reference)) {
+    const make = (temporary: string) => fetching.toTarget({ reference }, temporary);
     await performing(replaceTarget(options.target, make, build.interruption));
     return;
   }
-  const path = await performing(fetching.toFile(reference));
+  const path = await performing(fetching.toFile({ reference }));
   const from = reference.replace(/^[^:]+:(\/\/)?/, '');
   await convert(inspectImage(path), build, from, { bootstrap: scheme, from });
 }
@@ -60,12 +63,13 @@ async function convert(
 
 /** Images keep their owners; a plain user's directory holds his own files, which are root's in the image. */
 function repack(
-  { image, sif }: InspectedImage,
+  inspected: InspectedImage,
   target: string,
   { options, env }: Build,
   from: string,
   header?: Record<string, string>,
 ): Promise<string[]> {
+  const { image, sif } = inspected;
   const { path, squashfs } = image;
   const request = {
     source: squashfs ? { kind: 'squashfs' as const, path, ...squashfs } : { kind: 'directory' as const, path },
@@ -74,7 +78,7 @@ function repack(
     header,
     arch: image.arch,
     carried: sif ? carriedObjects(path, sif.descriptors) : {},
-    times: buildTimes(options, env, sif && sif.header.createdS > 0 ? sif.header.createdS : undefined),
+    times: buildTimes(options, env, imageDateS(inspected)),
   };
   return packSif(request, target, options);
 }

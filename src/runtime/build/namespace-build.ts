@@ -16,6 +16,7 @@ import { type NamespacePlan, planNamespaces } from '../launch/namespaces';
 import { Notes } from '../launch/notes';
 import { defaultLaunchOptions } from '../launch/options';
 import { type CompiledPlan, compiled, DAVIT_VERSION, MODE, PLAN_FORMAT } from '../launch/plan';
+import type { Wanted } from './bootstrap/agent';
 import { fetched, referencesOf } from './bootstrap/from-uri';
 import { type Build, INSIDE_VARIABLE } from './build';
 import { Bundle } from './bundle';
@@ -116,7 +117,7 @@ function insideError(text: string): RuntimeError {
 /** Everything is fetched before anything is built: with the caller's own rights, and a missing image is known early. */
 async function fetchBases(stages: Stage[], { fetching }: Build): Promise<Record<string, string>> {
   const paths: Record<string, string> = {};
-  for (const reference of stages.flatMap(referencesOf)) paths[reference] = await fetched(reference, fetching);
+  for (const wanted of stages.flatMap(referencesOf)) paths[wanted.reference] = await fetched(wanted, fetching);
   return paths;
 }
 
@@ -188,9 +189,8 @@ export async function continueInside(
   const rights = rightsOf({ caller });
   if (rights.kind === 'enter') throw new RuntimeError('NAMESPACE', 'this process is no root of a user namespace');
   const fetching = {
-    toFile: async (reference: string): Promise<string> => paths[reference] ?? '',
+    toFile: async ({ reference }: Wanted): Promise<string> => paths[reference] ?? '',
     toTarget: async (): Promise<void> => undefined,
-    isConverted: (): boolean => false,
   };
   const build: Build = { options, env, caller, fetching, interruption, ...say };
   const place = new Bundle(bundle);

@@ -1,5 +1,4 @@
 /** The end of a build: a tree becomes a SIF, or a directory. */
-import { randomUUID } from 'node:crypto';
 import { lstatSync, renameSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { errnoOf, RuntimeError } from '../../errors';
@@ -12,6 +11,7 @@ import type { BuildContext } from './context';
 import { exitWords } from './exit-words';
 import { runProgram } from './host-script';
 import type { BuildOptions } from './options';
+import { type BuildTimes, imageId } from './times';
 
 export interface PackRequest {
   source: BuildSifTask['source'];
@@ -28,48 +28,17 @@ export interface PackRequest {
   times: BuildTimes;
 }
 
-/** The dates in an image. */
-export interface BuildTimes {
-  /** Milliseconds since the epoch, for labels. */
-  timeMs: number;
-  /** Set for `--reproducible`: no date in the image is later (Unix seconds). */
-  latestS?: number;
-}
-
-/**
- * The dates of a build. For `--reproducible` they come from SOURCE_DATE_EPOCH, else from the source, else they are the
- * epoch.
- * @param sourceS Unix seconds
- */
-export function buildTimes(
-  { reproducible }: BuildOptions,
-  env: Readonly<Record<string, string | undefined>>,
-  sourceS: number | undefined,
-): BuildTimes {
-  if (!reproducible) return { timeMs: Date.now() };
-  const text = env.SOURCE_DATE_EPOCH?.trim() ?? '';
-  if (text !== '' && !/^\d{1,10}$/.test(text)) {
-    throw new RuntimeError('OPTION', `SOURCE_DATE_EPOCH="${text}" is no number of seconds`, {
-      path: 'SOURCE_DATE_EPOCH',
-    });
-  }
-  const latestS = text === '' ? (sourceS ?? 0) : Number(text);
-  return { timeMs: latestS * 1000, latestS };
-}
-
 /** Packs into a new file. @returns what was left out, in words. @throws RuntimeError IMAGE_BUILD */
 export async function packSif(request: PackRequest, target: string, options: BuildOptions): Promise<string[]> {
   const { times, arch, ...rest } = request;
-  const reproducible = times.latestS !== undefined;
   const { compressor, level } = parseCompression(options.compression);
-  const id = reproducible ? Buffer.alloc(16) : Buffer.from(randomUUID().replaceAll('-', ''), 'hex');
   const task: BuildSifTask = {
     addonPath: imageAddonPath(),
     target,
     compressor,
     level,
     workers: availableParallelism(),
-    id,
+    id: imageId(times),
     version: options.version,
     hostArch: hostArch(),
     timeMs: times.timeMs,

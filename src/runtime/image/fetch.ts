@@ -6,7 +6,7 @@ import { ImageCache } from './cache';
 import type { TryLock } from './cache/lock';
 import { prefixed } from './prefixed';
 import type { OnProgress } from './progress';
-import type { ConvertImage, FetchContext, FetchOptions, ImageSource } from './source';
+import type { Additions, ConvertImage, FetchContext, FetchOptions, ImageSource } from './source';
 import { TemporaryDirectory, temporaryParent } from './temporary';
 import { HttpClient } from './transfer/http';
 import { imageScheme, unsupportedUri } from './uri';
@@ -84,13 +84,17 @@ export class Fetcher {
     return { path, isTemporary: true };
   }
 
-  /** Puts the image where the user wants it; the file must not exist yet. @throws RuntimeError */
-  async toTarget(source: ImageSource, target: string): Promise<void> {
+  /**
+   * Puts the image where the user wants it; the file must not exist yet.
+   * @param additions make it another image than the one in the cache
+   * @throws RuntimeError
+   */
+  async toTarget(source: ImageSource, target: string, additions?: Additions): Promise<void> {
     const { cache } = this.context;
-    const cached = cache && (await this.throughCache(source, cache));
+    const cached = cache && !additions && (await this.throughCache(source, cache));
     // On file systems that can share blocks this copies nothing.
-    if (cached !== undefined) copyFileSync(cached, target, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
-    else await this.produce(source, target);
+    if (cached) copyFileSync(cached, target, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
+    else await this.produce(source, target, additions);
     chmodSync(target, IMAGE_MODE & ~process.umask());
   }
 
@@ -141,9 +145,9 @@ export class Fetcher {
     }
   }
 
-  private async produce(source: ImageSource, path: string): Promise<{ digest?: string }> {
-    this.context.onInfo(source.announcement);
-    return await source.produce(path);
+  private async produce(source: ImageSource, path: string, additions?: Additions): Promise<{ digest?: string }> {
+    if (source.announcement !== '') this.context.onInfo(source.announcement);
+    return await source.produce(path, additions);
   }
 }
 

@@ -1,4 +1,5 @@
 /** An image that is not a file here, found and identified, but not fetched yet. */
+import type { Recipe } from '../../formats/container/recipe';
 import type { ImageConfig } from '../../formats/oci/config';
 import type { RegistrySettings } from '../config/directives';
 import type { ImageCache } from './cache';
@@ -23,6 +24,19 @@ export interface FetchOptions {
   tmpDir?: string;
   /** For conversions: `zstd:3` … */
   compression?: string;
+  /** The same image always becomes the same bytes. */
+  reproducible?: boolean;
+  /** A build fetches it and says of itself what it does: the image it begins with, or all of the new one. */
+  partOfBuild?: 'base' | 'image';
+}
+
+/** What a definition file adds to an image while it is converted. */
+export interface Additions {
+  recipe: Recipe;
+  /** Of the definition, for labels: keys in lower case. */
+  header: Record<string, string>;
+  /** Called when everything is fetched. */
+  onFetched: () => void;
 }
 
 /** What every source needs. */
@@ -52,6 +66,10 @@ export interface ConvertRequest {
   digest: string;
   /** As in a definition file: `docker`, and what stands behind `docker://`. */
   header: { bootstrap: string; from: string };
+  additions?: Additions;
+  /** Dates come from SOURCE_DATE_EPOCH in `env`, else from the image. */
+  reproducible?: boolean;
+  env: Environment;
   /** GOARCH name. */
   arch: string;
   compression?: string;
@@ -71,12 +89,13 @@ export interface ImageSource {
   key: string;
   /** As the user named it. */
   reference: string;
-  /** Said when it is not in the cache. */
+  /** Said when it is not in the cache; may be empty. */
   announcement: string;
   /**
    * Makes the image file. What is in it already may be the beginning that an earlier call left.
+   * @param additions for sources that are converted; others pay no regard to them
    * @returns the digest of the file, when it is known
    * @throws RuntimeError
    */
-  produce(path: string): Promise<{ digest?: string }>;
+  produce(path: string, additions?: Additions): Promise<{ digest?: string }>;
 }

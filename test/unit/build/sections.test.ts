@@ -140,14 +140,21 @@ describe('bootstrap agents', () => {
     ['Bootstrap: oras\nFrom: //r.io/x\n', 'oras://r.io/x'],
   ])('%j is %s', (text, uri) => {
     expect(uriOf(stage(text))).toBe(uri);
-    expect(referencesOf(stage(text))).toEqual([uri]);
+    expect(referencesOf(stage(text))).toMatchObject([{ reference: uri }]);
+  });
+
+  it('library: the server may be named beside the image', () => {
+    const text = 'Bootstrap: library\nLibrary: https://lib.example\nFrom: a/b/c\n';
+    expect(referencesOf(stage(text))).toMatchObject([{ reference: 'library://a/b/c', library: 'https://lib.example' }]);
   });
 
   it('say which image they begin with', () => {
     expect(localSource(stage('Bootstrap: localimage\nFrom: x\n'))).toEqual({ kind: 'file', path: 'x' });
     expect(localSource(stage('Bootstrap: scratch\n'))).toBeUndefined();
     expect(() => localSource(stage('Bootstrap: localimage\n'))).toThrow('needs the header key from');
-    expect(referencesOf(stage('Bootstrap: busybox\nMirrorURL: https://x/busybox\n'))).toEqual(['https://x/busybox']);
+    expect(referencesOf(stage('Bootstrap: busybox\nMirrorURL: https://x/busybox\n'))).toEqual([
+      { reference: 'https://x/busybox' },
+    ]);
   });
 
   it.each(['docker', 'localimage', 'scratch', 'busybox', 'debootstrap', 'yum', 'dnf', 'zypper', 'arch', 'ORAS'])(

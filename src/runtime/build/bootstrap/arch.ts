@@ -2,7 +2,7 @@
 import { RuntimeError } from '../../../errors';
 import { headerValue } from '../../../formats/definition/definition';
 import { hostArch } from '../../image/arch';
-import type { BootstrapAgent } from './agent';
+import type { BootstrapAgent, Fetching } from './agent';
 import { requireHostProgram, runHostProgram, wordsOf } from './host-program';
 
 const INSTALL =
@@ -39,11 +39,8 @@ export const arch: BootstrapAgent = {
 };
 
 /** ConfURL is an address, or a file here. */
-async function configurationFile(
-  url: string,
-  fetching: { toFile(reference: string): Promise<string> } | undefined,
-): Promise<string> {
+async function configurationFile(url: string, fetching: Pick<Fetching, 'toFile'> | undefined): Promise<string> {
   if (!/^https?:\/\//.test(url)) return url.replace(/^file:\/\//, '');
   if (!fetching) throw new RuntimeError('IMAGE_UNSUPPORTED', 'nothing can be fetched here', { path: url });
-  return await fetching.toFile(url);
+  return await fetching.toFile({ reference: url });
 }

@@ -29,7 +29,7 @@ export const busybox: BootstrapAgent = {
   async fill(stage, rootfs, ctx) {
     const url = busyboxUrl(stage);
     if (!ctx.fetching) throw new RuntimeError('IMAGE_UNSUPPORTED', 'nothing can be fetched here', { path: url });
-    const program = await ctx.fetching.toFile(url);
+    const program = await ctx.fetching.toFile({ reference: url });
     mkdirSync(join(rootfs, 'bin'));
     copyFileSync(program, join(rootfs, 'bin/busybox'));
     chmodSync(join(rootfs, 'bin/busybox'), 0o755);

@@ -2,7 +2,7 @@
 import { resolve } from 'node:path';
 import { headerValue, type Stage } from '../../../formats/definition/definition';
 import { unsupportedUri } from '../../image/uri';
-import type { BootstrapAgent, Fetching } from './agent';
+import type { BootstrapAgent, Fetching, Wanted } from './agent';
 import { requiredHeader } from './header';
 import { fillFromImage } from './local-image';
 
@@ -24,9 +24,16 @@ export function isUriAgent(name: string): boolean {
   return Object.hasOwn(SCHEMES, name);
 }
 
+/** Whether the image behind a URI is made here out of layers; the others are SIF files already. */
+export function isConverted(reference: string): boolean {
+  return /^(docker|docker-daemon|docker-archive|oci|oci-archive):/i.test(reference);
+}
+
 export const fromUri: BootstrapAgent = {
   async fill(stage, rootfs, ctx) {
-    const path = await fetched(uriOf(stage), ctx.fetching);
+    const wanted = wantedOf(stage);
+    const path = await fetched(wanted, ctx.fetching);
+    if (isConverted(wanted.reference)) ctx.onInfo('Extracting OCI image...');
     return await fillFromImage(path, rootfs, { ...ctx, onInfo: () => undefined });
   },
 };
@@ -36,21 +43,24 @@ export const fromUri: BootstrapAgent = {
  * @returns `undefined` for agents that make something of their own
  * @throws RuntimeError DEFINITION when the header lacks a key
  */
-export function localSource(
-  stage: Stage,
-): { kind: 'file'; path: string } | { kind: 'uri'; reference: string } | undefined {
+export function localSource(stage: Stage): { kind: 'file'; path: string } | ({ kind: 'uri' } & Wanted) | undefined {
   const agent = headerValue(stage, 'bootstrap').toLowerCase();
   if (agent === 'localimage') return { kind: 'file', path: requiredHeader(stage, 'from') };
-  return isUriAgent(agent) ? { kind: 'uri', reference: uriOf(stage) } : undefined;
+  return isUriAgent(agent) ? { kind: 'uri', ...wantedOf(stage) } : undefined;
 }
 
 /** Everything that has to be fetched for a stage. @throws RuntimeError DEFINITION */
-export function referencesOf(stage: Stage): string[] {
+export function referencesOf(stage: Stage): Wanted[] {
   const source = localSource(stage);
-  if (source) return source.kind === 'uri' ? [source.reference] : [];
+  if (source) return source.kind === 'uri' ? [source] : [];
   const key = { busybox: 'mirrorurl', arch: 'confurl' }[headerValue(stage, 'bootstrap').toLowerCase()];
   const url = key === undefined ? '' : headerValue(stage, key);
-  return /^https?:\/\//.test(url) ? [url] : [];
+  return /^https?:\/\//.test(url) ? [{ reference: url }] : [];
+}
+
+function wantedOf(stage: Stage): Wanted {
+  const library = headerValue(stage, 'library');
+  return { reference: uriOf(stage), ...(library === '' ? {} : { library }) };
 }
 
 /** `docker://REGISTRY/NAMESPACE/FROM`. @throws RuntimeError DEFINITION */
@@ -63,8 +73,9 @@ export function uriOf(stage: Stage): string {
 }
 
 /** The image behind a URI as a file. @throws RuntimeError */
-export async function fetched(reference: string, fetching: Fetching | undefined): Promise<string> {
+export async function fetched(wanted: Wanted, fetching: Fetching | undefined): Promise<string> {
+  const { reference } = wanted;
   const scheme = reference.slice(0, reference.indexOf(':'));
   if (!fetching || scheme === 'shub') throw unsupportedUri(scheme, reference);
-  return resolve(await fetching.toFile(reference));
+  return resolve(await fetching.toFile(wanted));
 }

@@ -10,6 +10,7 @@ import { carriedObjects } from '../carried';
 import type { BuildContext } from '../context';
 import { runProgram } from '../host-script';
 import { exitWords } from '../exit-words';
+import { imageDateS } from '../image-date';
 import type { BaseImage, BootstrapAgent } from './agent';
 import { requiredHeader } from './header';
 
@@ -34,8 +35,11 @@ export async function fillFromImage(from: string, rootfs: string, ctx: BuildCont
   ctx.onInfo('Extracting local image...');
   if (image.squashfs) await unpack(inspected, rootfs, ctx);
   else await copySandbox(image.path, rootfs, ctx);
-  const createdS = sif && sif.header.createdS > 0 ? sif.header.createdS : undefined;
-  return { carried: sif ? carriedObjects(image.path, sif.descriptors) : {}, arch: image.arch, createdS };
+  return {
+    carried: sif ? carriedObjects(image.path, sif.descriptors) : {},
+    arch: image.arch,
+    createdS: imageDateS(inspected),
+  };
 }
 
 async function unpack({ image }: InspectedImage, rootfs: string, { onWarning }: BuildContext): Promise<void> {

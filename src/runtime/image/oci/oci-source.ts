@@ -11,7 +11,7 @@ import type { OciImage } from './image';
 import { mapLimited } from './map-limited';
 
 /** Raised when what a conversion makes of an image changes: older files in the cache are then not used any more. */
-const FORMAT = 'v1';
+const FORMAT = 'v2';
 
 export type OciScheme = 'docker' | 'oci' | 'oci-archive' | 'docker-archive' | 'docker-daemon';
 
@@ -23,15 +23,18 @@ export type OciScheme = 'docker' | 'oci' | 'oci-archive' | 'docker-archive' | 'd
 export async function ociSource(scheme: OciScheme, rest: string, context: FetchContext): Promise<ImageSource> {
   const image = await findImage(scheme, rest, context);
   const owners = process.geteuid?.() === 0 ? 'keep' : 'root';
-  const identity = [FORMAT, image.digest, owners, context.options.compression ?? ''];
+  const { compression = '', reproducible = false, partOfBuild } = context.options;
   const header = { bootstrap: scheme, from: rest };
+  const dates = reproducible ? `reproducible ${context.env.SOURCE_DATE_EPOCH ?? ''}` : '';
+  // The image says of itself what it was made from: the same layers under another name are another file.
+  const identity = [FORMAT, image.digest, owners, compression, header, dates];
   return {
     kind: 'oci-tmp',
     key: createHash('sha256').update(JSON.stringify(identity)).digest('hex'),
     reference: `${scheme}:${scheme === 'docker' ? '//' : ''}${rest}`,
-    announcement: 'Converting OCI blobs to SIF format',
-    async produce(path) {
-      await convert(image, { header, path }, context);
+    announcement: partOfBuild ? '' : 'Converting OCI blobs to SIF format',
+    async produce(path, additions) {
+      await convert(image, { header, path, additions }, context);
       return {};
     },
   };
@@ -55,11 +58,11 @@ async function findImage(scheme: OciScheme, rest: string, context: FetchContext)
 
 async function convert(
   image: OciImage,
-  { header, path }: Pick<ConvertRequest, 'header' | 'path'>,
+  { header, path, additions }: Pick<ConvertRequest, 'header' | 'path' | 'additions'>,
   context: FetchContext,
 ): Promise<void> {
-  const { onInfo, onWarning, onProgress, options, version, signal } = context;
-  onInfo('Starting build...');
+  const { onInfo, onWarning, onProgress, options, version, env, signal } = context;
+  if (!options.partOfBuild) onInfo('Starting build...');
   onInfo('Fetching OCI image...');
   const config = await readConfig(image);
   const request = async (): Promise<ConvertRequest> => ({
@@ -67,6 +70,9 @@ async function convert(
     config,
     digest: image.digest,
     header,
+    additions,
+    reproducible: options.reproducible,
+    env,
     arch: config.architecture ?? hostArch(),
     compression: options.compression,
     version,
@@ -83,9 +89,10 @@ async function convert(
 
 /** A blob in the cache may be damaged in a way that its size and times do not show: then it is fetched once more. */
 async function convertChecked(request: () => Promise<ConvertRequest>, context: FetchContext): Promise<string[]> {
-  const { cache, onInfo, onWarning } = context;
+  const { cache, options, onInfo, onWarning } = context;
   const first = await request();
-  onInfo('Creating SIF file...');
+  first.additions?.onFetched();
+  if (options.partOfBuild !== 'base') onInfo('Creating SIF file...');
   try {
     return await context.convert(first);
   } catch (error) {
