@@ -43,6 +43,8 @@ export interface CommandSpec {
   readonly args: readonly [least: number, most: number];
   /** Imports the module when the command is called; groups and commands that are not there yet have none. */
   readonly load?: () => Promise<CommandModule>;
+  /** Flags may also stand behind arguments. */
+  readonly flagsAnywhere?: boolean;
   /** Refused: not implemented yet. */
   readonly later?: boolean;
 }

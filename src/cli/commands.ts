@@ -1,6 +1,7 @@
 /** Every command once: its words, its usage line, its help and the module that carries it out. */
 import type { CommandSpec } from './command';
 import { IMAGE_COMMANDS } from './image-commands';
+import { SIF_COMMANDS } from './sif-commands';
 
 const IMAGE_HELP =
   'The image is a SIF file, a bare squashfs file, a sandbox directory, or instance://NAME for a running instance. ' +
@@ -147,6 +148,7 @@ const COMMANDS: readonly CommandSpec[] = [
     load: () => import('./commands/version'),
   },
   ...IMAGE_COMMANDS,
+  ...SIF_COMMANDS,
   ...[
     ['capability', 'Capabilities granted to users'],
     ['checkpoint', 'Checkpoints of instances'],
@@ -161,7 +163,6 @@ const COMMANDS: readonly CommandSpec[] = [
     ['remote', 'Remote endpoints'],
     ['run-help', 'Show the help text of an image'],
     ['search', 'Search a library'],
-    ['sif', 'Look into SIF files'],
     ['sign', 'Sign an image'],
     ['verify', 'Verify the signatures of an image'],
   ].map(

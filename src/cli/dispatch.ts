@@ -7,7 +7,7 @@ import { applyEnvironment, type Environment, lookUp } from './environment';
 import { type FlagSource, flagsBeforeCommand, flagsOf, lazyFlags } from './flags';
 import { HELP, isLaunch } from './flags/flag';
 import { helpText, optionsText, usageText } from './help';
-import { FlagError, type Options, parseFlags } from './parse';
+import { FlagError, type Options, parseFlags, parseFlagsAnywhere } from './parse';
 import { isTerminal, LEVEL, type Terminal } from './render';
 import { refuseUnsupported } from './unsupported';
 import { version } from './version';
@@ -75,7 +75,8 @@ async function runCommand(
 ): Promise<number> {
   if (command.later) return refuseLater(command, words, terminal);
   const flags = lazyFlags(() => [...flagsOf(command.name), HELP]);
-  const { options, rest } = parseFlags(words, flags);
+  const parse = command.flagsAnywhere ? parseFlagsAnywhere : parseFlags;
+  const { options, rest } = parse(words, flags);
   if (options.flag('help')) {
     terminal.out(helpText(command));
     return OK;

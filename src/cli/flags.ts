@@ -11,6 +11,7 @@ import { launchFlags } from './flags/launch';
 import { limitFlags } from './flags/limits';
 import { otherFlags } from './flags/other';
 import { registryFlags } from './flags/registry';
+import { sifFlags } from './flags/sif';
 
 /** The flags that stand before the command. */
 export function flagsBeforeCommand(): readonly Flag[] {
@@ -47,6 +48,7 @@ function groupsOf(command: string): (() => Flag[])[] {
     return [registryFlags];
   }
   if (['inspect', 'run-help'].includes(command)) return [imageFlags];
+  if (command.startsWith('sif ')) return [sifFlags];
   return [otherFlags];
 }
 
@@ -60,6 +62,7 @@ export function allFlags(): Flag[] {
     buildFlags,
     imageFlags,
     registryFlags,
+    sifFlags,
     otherFlags,
   ].flatMap((group) => group());
 }

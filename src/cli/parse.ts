@@ -84,8 +84,7 @@ export interface ParseResult {
  * Parses flags at the head of `argv`. Parsing stops at the first positional argument, or behind `--`.
  * @throws FlagError for an unknown flag or a value that does not fit.
  */
-export function parseFlags(argv: readonly string[], flags: FlagSource): ParseResult {
-  const options = new Options();
+export function parseFlags(argv: readonly string[], flags: FlagSource, options = new Options()): ParseResult {
   let index = 0;
   while (index < argv.length) {
     const word = argv[index] as string;
@@ -94,6 +93,19 @@ export function parseFlags(argv: readonly string[], flags: FlagSource): ParseRes
     index += word[1] === '-' ? takeLong(argv, index, flags(), options) : takeShorts(argv, index, flags(), options);
   }
   return { options, rest: argv.slice(index) };
+}
+
+/** As parseFlags, for commands whose flags may also stand between and behind their arguments. */
+export function parseFlagsAnywhere(argv: readonly string[], flags: FlagSource): ParseResult {
+  const end = argv.indexOf('--');
+  const options = new Options();
+  const rest: string[] = [];
+  for (let words = end < 0 ? [...argv] : argv.slice(0, end); words.length > 0; ) {
+    const parsed = parseFlags(words, flags, options);
+    rest.push(...parsed.rest.slice(0, 1));
+    words = parsed.rest.slice(1);
+  }
+  return { options, rest: end < 0 ? rest : [...rest, ...argv.slice(end + 1)] };
 }
 
 /** @returns how many words were consumed. */

@@ -6,17 +6,6 @@ import { type Flag, type FlagType, flag } from './flag';
 
 /** `command | type | -s --name | ENV | help` per line; several commands are separated by commas. */
 const ROWS = `
-sif add | int | --datatype | | kind of the object
-sif add | int | --parttype | | kind of the partition
-sif add | int | --partfs | | file system of the partition
-sif add | int | --partarch | | architecture of the partition
-sif add | int | --signhash | | hash of the signature
-sif add | string | --signentity | | fingerprint of the signer
-sif add | string | --sbomformat | | format of the SBOM
-sif add | int | --groupid | | group of the object
-sif add | int | --link | | object it belongs to
-sif add | int | --alignment | | alignment in the file
-sif add | string | --filename | | name of the object
 overlay create | list | --create-dir | | directories to make inside
 overlay create | bool | -f --fakeroot | FAKEROOT | for use with --fakeroot
 overlay create | int | -s --size | | MiB

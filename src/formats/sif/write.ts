@@ -37,6 +37,7 @@ export class SifLayout {
   constructor(
     private readonly id: Buffer,
     private readonly createdS: number,
+    private readonly launchScript: string = LAUNCH_SCRIPT,
   ) {}
 
   /** Where an object of this kind would begin. */
@@ -83,7 +84,7 @@ export class SifLayout {
       encodeDescriptor(descriptor, table, (descriptor.id - 1) * DESCRIPTOR_BYTES);
     const primary = this.descriptors.find((d) => d.partition?.partitionType === PartitionType.primarySystem);
     const header = encodeHeader({
-      launchScript: LAUNCH_SCRIPT,
+      launchScript: this.launchScript,
       version: VERSION,
       arch: primary?.partition?.arch,
       id: this.id,

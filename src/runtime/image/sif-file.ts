@@ -2,17 +2,32 @@
  * SIF files opened to be looked into or changed. A change is whole or not at all: data is appended and on disk before
  * the table names it, and what was appended goes away again when something fails.
  */
-import { closeSync, constants, fstatSync, fsyncSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  readSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { errnoOf, RuntimeError } from '../../errors';
 import { HEADER_BYTES } from '../../formats/sif/constants';
 import type { SifDescriptor } from '../../formats/sif/descriptor';
 import { type AddedObject, SifEdit } from '../../formats/sif/edit';
 import { decodeHeader, type SifHeader } from '../../formats/sif/header';
 import { decodeTable } from '../../formats/sif/table';
+import { SifLayout } from '../../formats/sif/write';
 import { native } from '../../native';
 import { errnoText } from './errno-text';
 
 const COPY_BYTES = 1 << 20;
+/** Before the umask: a SIF is a program. */
+const SIF_MODE = 0o755;
 
 /** The data of an object: bytes, or an open file from where it is read next to its end. */
 export type ObjectData = Uint8Array | { fd: number };
@@ -196,6 +211,36 @@ export class WritableSif extends SifFile {
       });
     }
   }
+}
+
+/**
+ * Makes a SIF without objects, by rename: what has the name until then stays whole when this fails. It has no launch
+ * script, as in the reference, since there is nothing to launch.
+ * @throws RuntimeError IMAGE_OPEN
+ */
+export function createEmptySif(path: string): void {
+  const layout = new SifLayout(randomUuid(), nowS(), '');
+  const { header, table, tableOffsetBytes } = layout.encode();
+  const partial = join(dirname(path), `.${basename(path)}.${process.pid}.partial`);
+  try {
+    const fd = openSync(partial, 'wx', SIF_MODE);
+    try {
+      writeAll(fd, Buffer.alloc(layout.dataOffsetBytes), 0);
+      writeAll(fd, table, tableOffsetBytes);
+      writeAll(fd, header, 0);
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+    renameSync(partial, path);
+  } catch (cause) {
+    rmSync(partial, { force: true });
+    throw new RuntimeError('IMAGE_OPEN', `open ${path}: ${errnoText(cause)}`, { path, errno: errnoOf(cause), cause });
+  }
+}
+
+function randomUuid(): Buffer {
+  return Buffer.from(globalThis.crypto.randomUUID().replaceAll('-', ''), 'hex');
 }
 
 function opening<T>(path: string, flags: number, make: (fd: number) => T): T {
