@@ -59,6 +59,14 @@ WriteOptions write_options_from(const Napi::Object& given) {
   return options;
 }
 
+Counter* counters_from(const Napi::Object& given, size_t length) {
+  Napi::Value counters = given.Get("counters");
+  if (!counters.IsTypedArray()) return nullptr;
+  auto array = counters.As<Napi::TypedArray>();
+  if (array.TypedArrayType() != napi_bigint64_array || array.ElementLength() < length) return nullptr;
+  return reinterpret_cast<Counter*>(counters.As<Napi::BigInt64Array>().Data());
+}
+
 namespace {
 
 Source* source_of(const Napi::CallbackInfo& info) { return info[0].As<Napi::External<Source>>().Data(); }
@@ -165,7 +173,7 @@ Napi::Value notes_call(const Napi::CallbackInfo& info) {
   return list;
 }
 
-// writeSquashfs(source, fd, offsetBytes, { compressor, level, blockSize, workers, mtime, latestS, inject })
+// writeSquashfs(source, fd, offsetBytes, { compressor, level, blockSize, workers, mtime, latestS, inject, counters })
 Napi::Value write_squashfs_call(const Napi::CallbackInfo& info) {
   Source* source = source_of(info);
   Napi::Object given = info[3].As<Napi::Object>();
@@ -178,7 +186,9 @@ Napi::Value write_squashfs_call(const Napi::CallbackInfo& info) {
   WriteResult result;
   int fd = info[1].ToNumber().Int32Value();
   uint64_t offset = static_cast<uint64_t>(info[2].ToNumber().Int64Value());
-  if (auto bad = write_squashfs(&source->tree, source->content.get(), fd, offset, options, &result)) {
+  WriteProgress progress;
+  if (Counter* counters = counters_from(given, 2)) progress = {counters, counters + 1};
+  if (auto bad = write_squashfs(&source->tree, source->content.get(), fd, offset, options, &result, progress)) {
     raise(info.Env(), *bad);
     return info.Env().Undefined();
   }

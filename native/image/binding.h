@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "image/counter.h"
 #include "image/failure.h"
 #include "image/squashfs_writer.h"
 #include "image/tree.h"
@@ -23,6 +24,8 @@ inline uint64_t number(const Napi::Object& object, const char* key) {
 Injection injection_from(const Napi::Object& given);
 // WriteOptions of image-addon.ts, without what concerns the tree.
 WriteOptions write_options_from(const Napi::Object& given);
+// `counters`, a BigInt64Array on shared memory; null when it is missing or shorter.
+Counter* counters_from(const Napi::Object& given, size_t length);
 
 // convertLayers(fd, offsetBytes, options)
 Napi::Value convert_layers_call(const Napi::CallbackInfo& info);

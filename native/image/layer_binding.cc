@@ -4,8 +4,6 @@
 namespace davit::image {
 namespace {
 
-static_assert(sizeof(Counter) == sizeof(int64_t) && Counter::is_always_lock_free);
-
 uint64_t limit(const Napi::Object& given, const char* key) {
   double value = given.Get(key).ToNumber().DoubleValue();
   return value > 0 && value < 9e15 ? static_cast<uint64_t>(value) : UINT64_MAX;
@@ -32,11 +30,8 @@ ConvertOptions options_from(const Napi::Object& given) {
 
 // A BigInt64Array on shared memory: cancelled, packed, then one for each layer.
 bool progress_from(const Napi::Object& given, size_t layers, ConvertProgress* progress) {
-  Napi::Value counters = given.Get("counters");
-  if (!counters.IsTypedArray()) return false;
-  auto array = counters.As<Napi::TypedArray>();
-  if (array.TypedArrayType() != napi_bigint64_array || array.ElementLength() < layers + 2) return false;
-  auto* first = reinterpret_cast<Counter*>(counters.As<Napi::BigInt64Array>().Data());
+  Counter* first = counters_from(given, layers + 2);
+  if (!first) return false;
   progress->cancelled = first;
   progress->packed = first + 1;
   for (size_t i = 0; i < layers; i++) progress->layers.push_back(first + 2 + i);

@@ -10,6 +10,7 @@
 #include <mutex>
 #include <string>
 
+#include "image/counter.h"
 #include "image/decompress.h"
 #include "image/layer_digest.h"
 #include "sys/fd.h"
@@ -21,9 +22,6 @@ struct LayerBlob {
   std::string digest;   // of the file: "sha256:..."
   std::string diff_id;  // of the tar inside; empty when nobody has announced it
 };
-
-// A number that several threads, also ones of JavaScript, look at and change.
-using Counter = std::atomic<int64_t>;
 
 // What the streams of a conversion share.
 struct LayerControl {

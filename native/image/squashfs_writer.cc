@@ -22,7 +22,8 @@ constexpr uint64_t padding = 4096;
 
 class Writer {
  public:
-  Writer(Tree* tree, SquashfsData* data) : tree_(tree), data_(data), super_(*data->super()) {}
+  Writer(Tree* tree, SquashfsData* data, const WriteProgress& progress)
+      : tree_(tree), data_(data), super_(*data->super()), progress_(progress) {}
 
   // `content` may be null when all files have their content or carry it.
   Outcome run(ContentReader* content, WriteResult* result) {
@@ -54,9 +55,17 @@ class Writer {
 
   // Data first, in the order of the names: what lies together is read together.
   Outcome write_content() {
+    if (progress_.total) progress_.total->store(total_bytes(), std::memory_order_relaxed);
     if (auto bad = write_files(tree_->root)) return bad;
     if (int code = data_->finish()) return failure("write data", code);
     return {};
+  }
+
+  int64_t total_bytes() const {
+    uint64_t total = 0;
+    for (const Inode& inode : tree_->inodes())
+      if (S_ISREG(inode.mode) && !inode.written) total += inode.in_memory ? inode.memory.size() : inode.size;
+    return static_cast<int64_t>(total);
   }
 
   Outcome write_files(const Node* directory) {
@@ -95,6 +104,7 @@ class Writer {
 
   Outcome append(const Node* node, const void* data, size_t size) {
     int code = data_->append(data, size);
+    if (progress_.packed) progress_.packed->fetch_add(static_cast<int64_t>(size), std::memory_order_relaxed);
     return code == 0 ? Outcome{} : failure("write", code, node);
   }
 
@@ -207,6 +217,7 @@ class Writer {
   Tree* tree_;
   SquashfsData* data_;
   sqfs_super_t& super_;
+  const WriteProgress progress_;
   ContentReader* content_ = nullptr;
   Owned<sqfs_id_table_t> ids_;
   Owned<sqfs_xattr_writer_t> xattrs_;
@@ -219,14 +230,14 @@ class Writer {
 }  // namespace
 
 Outcome write_squashfs(Tree* tree, ContentReader* content, int fd, uint64_t offset, const WriteOptions& options,
-                       WriteResult* result) {
+                       WriteResult* result, const WriteProgress& progress) {
   SquashfsData data(tree, fd, offset, options);
   if (int code = data.start()) return data.failure("set up squashfs", code, "squashfs");
-  return Writer(tree, &data).run(content, result);
+  return Writer(tree, &data, progress).run(content, result);
 }
 
 Outcome finish_squashfs(Tree* tree, SquashfsData* data, WriteResult* result) {
-  return Writer(tree, data).run(nullptr, result);
+  return Writer(tree, data, {}).run(nullptr, result);
 }
 
 }  // namespace davit::image

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "image/counter.h"
 #include "image/squashfs_data.h"
 #include "image/tree.h"
 
@@ -19,7 +20,7 @@ struct WriteResult {
 // Writes to `fd` from `offset` on; whatever lies there is overwritten, and the file ends where the squashfs does.
 // The tree is sorted; its inodes are changed while it is written.
 Outcome write_squashfs(Tree* tree, ContentReader* content, int fd, uint64_t offset, const WriteOptions& options,
-                       WriteResult* result);
+                       WriteResult* result, const WriteProgress& progress = {});
 
 // The same, with the contents handed over to `data` before, except those that inodes carry in memory.
 Outcome finish_squashfs(Tree* tree, SquashfsData* data, WriteResult* result);

@@ -67,12 +67,12 @@ export function openClient(context: Pick<CommandContext, 'options' | 'env' | 'te
 export function openFetcher(
   context: Pick<CommandContext, 'options' | 'env' | 'terminal'>,
   changes: FetchOptions = {},
+  progress = Progress.for(context.terminal, context.options.flag('jsonProgress')),
 ): Fetcher {
   const { options, env, terminal } = context;
   const file = options.text('config');
   const { config, warnings } = loadConfig({ env, ...(file === undefined ? {} : { file }) });
   for (const text of warnings) terminal.warning(text);
-  const progress = Progress.for(terminal, options.flag('jsonProgress'));
   return new Fetcher({
     env,
     options: { ...fetchOptions(options, env), ...changes },

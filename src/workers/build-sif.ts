@@ -21,6 +21,8 @@ export interface BuildSifTask {
   compressor: number;
   level: number;
   workers: number;
+  /** On shared memory: bytes of files packed, and bytes there are to pack. */
+  counters?: BigInt64Array;
   /** Milliseconds since the epoch. */
   timeMs: number;
   /** 16 bytes. */
@@ -105,8 +107,17 @@ function writeSif(
   }
   const partition = { fsType: FsType.squashfs, partitionType: PartitionType.primarySystem, arch };
   const object = { type: DataType.partition, name: '', group: GROUP, partition };
-  const { compressor, level, workers, latestS } = task;
-  const options = { compressor, level, workers, blockSize: BLOCK_BYTES, mtime, latestS, inject: composed.entries };
+  const { compressor, level, workers, latestS, counters } = task;
+  const options = {
+    compressor,
+    level,
+    workers,
+    blockSize: BLOCK_BYTES,
+    mtime,
+    latestS,
+    inject: composed.entries,
+    counters,
+  };
   const { sizeBytes, inodes } = addon.writeSquashfs(source, fd, layout.nextOffset(object), options);
   layout.append(object, sizeBytes);
   // Header and table last: until then the file is no SIF.

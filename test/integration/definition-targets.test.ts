@@ -129,6 +129,7 @@ ${header}%arguments
         'Adding environment to container',
         'Adding runscript',
         'Creating SIF file...',
+        expect.stringMatching(/^Done: packing, /),
         `Build complete: ${made}`,
         '',
       ]);

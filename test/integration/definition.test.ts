@@ -61,6 +61,7 @@ describeWith(SECTIONS, 'definition files', () => {
         'Adding testscript',
         'Running testscript',
         'Creating SIF file...',
+        expect.stringMatching(/^Done: packing, /),
         `Build complete: ${image}`,
       ]);
       expect(result.stderr).toContain('\n+ id -un\n');

@@ -140,6 +140,25 @@ void replaced_files_are_noticed() {
   CHECK(bad && bad->object == "blocks" && bad->err == ELOOP);
 }
 
+// Names of one file count once, and what is added counts, too.
+void progress_reaches_its_total() {
+  fixture::TempDir dir;
+  fixture::make_tree(dir / "tree");
+  Source source;
+  CHECK(!source.open_directory((dir / "tree").c_str(), {}));
+  davit::image::Injection added{.path = "added", .mode = S_IFREG | 0644, .content = "seven b"};
+  source.tree.inject(added, 1700000000);
+  source.tree.sort();
+  int64_t expected = 0;
+  for (const auto& inode : source.tree.inodes())
+    if (S_ISREG(inode.mode)) expected += static_cast<int64_t>(inode.in_memory ? inode.memory.size() : inode.size);
+  WriteResult written;
+  davit::Fd fd(open((dir / "image").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+  davit::image::Counter packed = 0, total = 0;
+  CHECK(!write_squashfs(&source.tree, source.content.get(), fd.get(), 0, {}, &written, {&packed, &total}));
+  CHECK(expected > 7 && packed == expected && total == expected);
+}
+
 void too_deep() {
   fixture::TempDir dir;
   std::string path = dir / "tree";
@@ -201,6 +220,7 @@ int main() {
   tree_lookup();
   sockets_and_own_output_are_left_out();
   replaced_files_are_noticed();
+  progress_reaches_its_total();
   too_deep();
   existing_names_are_never_followed();
   for (const char* name : {"gzip", "xz", "lzo", "lz4", "zstd"}) unmodified_images_of_mksquashfs(name);

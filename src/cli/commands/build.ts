@@ -6,22 +6,25 @@ import type { Fetcher } from '../../runtime/image/fetch';
 import type { FetchOptions } from '../../runtime/image/source';
 import type { CommandContext } from '../command';
 import type { Options } from '../parse';
+import { Progress } from '../progress';
 import { version } from '../version';
 
 export async function run(context: CommandContext): Promise<number> {
   const { args, options, terminal, env } = context;
   const [target, source] = args;
   if (target === undefined || source === undefined) throw new RuntimeError('USAGE', 'accepts 2 arg(s)');
+  const progress = Progress.for(terminal, options.flag('jsonProgress'));
   const say = {
-    onInfo: (text: string) => terminal.info(text),
-    onWarning: (text: string) => terminal.warning(text),
-    onVerbose: (text: string) => terminal.verbose(text),
+    onInfo: (text: string) => progress.around(() => terminal.info(text)),
+    onWarning: (text: string) => progress.around(() => terminal.warning(text)),
+    onVerbose: (text: string) => progress.around(() => terminal.verbose(text)),
+    onProgress: progress.onProgress,
   };
   const { buildImage, INSIDE_VARIABLE } = await import('../../runtime/build/build');
   const task = env[INSIDE_VARIABLE];
   if (task) return await (await import('../../runtime/build/namespace-build')).continueInside(task, say);
   const { level: messageLevel, color } = terminal;
-  const { fetching, close } = lazyFetching(context);
+  const { fetching, close } = lazyFetching(context, progress);
   const request = { ...buildOptions(options), target, source, version: version(), messageLevel, color };
   try {
     await buildImage({ ...request, env, fetching, ...say });
@@ -32,10 +35,10 @@ export async function run(context: CommandContext): Promise<number> {
 }
 
 /** Fetchers that are made when an image has to be fetched. */
-function lazyFetching(context: CommandContext): { fetching: Fetching; close: () => Promise<void> } {
+function lazyFetching(context: CommandContext, progress: Progress): { fetching: Fetching; close: () => Promise<void> } {
   const fetchers: Promise<Fetcher>[] = [];
   const open = async (changes: FetchOptions): Promise<Fetcher> => {
-    const fetcher = import('../fetch').then(({ openFetcher }) => openFetcher(context, changes));
+    const fetcher = import('../fetch').then(({ openFetcher }) => openFetcher(context, changes, progress));
     fetchers.push(fetcher);
     return await fetcher;
   };
@@ -74,6 +77,7 @@ function buildOptions(options: Options): Omit<BuildOptions, 'target' | 'source' 
     ignoreFakerootCommand: options.flag('ignoreFakerootCommand'),
     ignoreSubuid: options.flag('ignoreSubuid'),
     json: options.flag('json'),
+    jsonProgress: options.flag('jsonProgress'),
     mount: options.list('mount'),
     noCleanup: options.flag('noCleanup'),
     notest: options.flag('notest'),

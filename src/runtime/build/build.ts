@@ -1,6 +1,7 @@
 /** `davit build`: what the specification is, and which way leads from it to an image. */
 import { RuntimeError } from '../../errors';
 import { readCaller } from '../launch/caller';
+import type { OnProgress } from '../image/progress';
 import { imageScheme } from '../image/uri';
 import type { Fetching } from './bootstrap/agent';
 import { parseCompression } from './compression';
@@ -19,6 +20,8 @@ export interface BuildRequest extends BuildOptions {
   /** Something was left out of the image. */
   onWarning?: (text: string) => void;
   onVerbose?: (text: string) => void;
+  /** How far packing has come. */
+  onProgress?: OnProgress;
 }
 
 /** Set by a build for the process that it starts in a user namespace: the file that says what to do. */
@@ -36,6 +39,7 @@ export interface Build {
   onInfo: (text: string) => void;
   onWarning: (text: string) => void;
   onVerbose: (text: string) => void;
+  onProgress: OnProgress;
 }
 
 /**
@@ -44,14 +48,15 @@ export interface Build {
  */
 export async function buildImage(request: BuildRequest): Promise<void> {
   const { env = process.env, fetching, onInfo = nothing, onWarning = nothing, onVerbose = nothing } = request;
-  const { target, source } = request;
+  const { target, source, onProgress = nothing } = request;
   const options = plainOptions(request);
   parseCompression(options.compression);
   checkUpdate(options);
   checkTarget(target, (options.force || options.update) ?? false, imageScheme(source) ? undefined : source);
   const specification = readSpecification(options, onWarning);
   const interruption = new Interruption();
-  const build: Build = { options, env, caller: readCaller(env), fetching, interruption, onInfo, onWarning, onVerbose };
+  const say = { onInfo, onWarning, onVerbose, onProgress };
+  const build: Build = { options, env, caller: readCaller(env), fetching, interruption, ...say };
   await interruption.guard(async () => {
     await buildFrom(specification, build);
     onInfo(`Build complete: ${target}`);
@@ -78,7 +83,15 @@ function needsRoot({ options, caller }: Build): boolean {
 }
 
 /** The part of a request that is plain data. */
-function plainOptions({ env, fetching, onInfo, onWarning, onVerbose, ...options }: BuildRequest): BuildOptions {
+function plainOptions({
+  env,
+  fetching,
+  onInfo,
+  onWarning,
+  onVerbose,
+  onProgress,
+  ...options
+}: BuildRequest): BuildOptions {
   return options;
 }
 

@@ -1,4 +1,5 @@
 /** What every part of a build looks at. */
+import type { OnProgress } from '../image/progress';
 import type { Caller } from '../launch/options';
 import type { Fetching } from './bootstrap/agent';
 import type { Bundle } from './bundle';
@@ -18,4 +19,5 @@ export interface BuildContext {
   onInfo: (text: string) => void;
   onWarning: (text: string) => void;
   onVerbose: (text: string) => void;
+  onProgress: OnProgress;
 }

@@ -7,6 +7,7 @@ import type { ConvertLayersReply, ConvertLayersTask } from '../../workers/conver
 import { imageAddonPath, runTask } from '../../workers/pool';
 import type { OnProgress } from '../image/progress';
 import { parseCompression } from './compression';
+import { count, type PackedBytes, whilePacking } from './packing-progress';
 
 export interface LayerFile {
   /** The blob, as the registry gave it. */
@@ -61,7 +62,6 @@ export const DEFAULT_LIMITS: ConvertLimits = { maxEntries: 1_000_000, maxBytes: 
 const BLOCK_BYTES = 131072;
 /** Reading and hashing keep up with about so many; each holds up to ten blocks in memory. */
 const MAX_WORKERS = 32;
-const PROGRESS_MS = 100;
 /** Positions in the shared counters. */
 const CANCEL = 0;
 const FIRST_LAYER = 2;
@@ -83,17 +83,17 @@ export async function convertLayers(request: ConvertLayersRequest): Promise<Conv
   const shared = new SharedArrayBuffer(BigInt64Array.BYTES_PER_ELEMENT * (FIRST_LAYER + layers.length));
   const counters = new BigInt64Array(shared);
   const cancel = () => Atomics.store(counters, CANCEL, 1n);
-  const stopTelling = tell(layers, counters, onProgress);
   signal?.addEventListener('abort', cancel, { once: true });
   try {
     const task = taskFor(request, counters);
-    const reply = await runTask<ConvertLayersTask, ConvertLayersReply>('convert-layers', task);
+    const reply = await whilePacking(amountOf(layers, counters), onProgress, () =>
+      runTask<ConvertLayersTask, ConvertLayersReply>('convert-layers', task),
+    );
     const { sizeBytes, diffIds, notes, isCancelled } = reply;
     if (isCancelled) signal?.throwIfAborted();
     return { sizeBytes, notes, diffIds };
   } finally {
     signal?.removeEventListener('abort', cancel);
-    stopTelling();
   }
 }
 
@@ -131,20 +131,13 @@ function taskFor(request: ConvertLayersRequest, counters: BigInt64Array): Conver
   };
 }
 
-/** Reports the counters until the returned function is called. */
-function tell(layers: LayerFile[], counters: BigInt64Array, onProgress: OnProgress | undefined): () => void {
-  if (!onProgress) return () => undefined;
+/** How much of the blobs has been read. */
+function amountOf(layers: LayerFile[], counters: BigInt64Array): () => PackedBytes {
   const totalBytes = layers.map(({ path }) => sizeOf(path)).reduce((left, right) => left + right, 0);
-  const report = (state: 'start' | 'progress' | 'end') => {
-    let doneBytes = 0;
-    for (let i = FIRST_LAYER; i < counters.length; i++) doneBytes += Number(Atomics.load(counters, i));
-    onProgress({ id: 'packing', label: 'packing', doneBytes, totalBytes, state });
-  };
-  report('start');
-  const timer = setInterval(() => report('progress'), PROGRESS_MS);
   return () => {
-    clearInterval(timer);
-    report('end');
+    let doneBytes = 0;
+    for (let at = FIRST_LAYER; at < counters.length; at++) doneBytes += count(counters, at);
+    return { doneBytes, totalBytes };
   };
 }
 

@@ -92,7 +92,7 @@ function needsNoRoot({ stages }: Definition, { options }: Build): boolean {
 async function describeBase(definition: Definition, build: Build): Promise<void> {
   const { text } = definition;
   const stage = definition.stages[0] as Stage;
-  const { options, env, interruption, onInfo, onWarning } = build;
+  const { options, env, interruption, onInfo, onWarning, onProgress } = build;
   const recipe: Recipe = { text, stage, sections: options.sections, force: options.force ?? false };
   const origin = localSource(stage);
   if (origin?.kind === 'uri' && isConverted(origin.reference)) {
@@ -119,7 +119,11 @@ async function describeBase(definition: Definition, build: Build): Promise<void>
     recipe,
     times: buildTimes(options, env, imageDateS(inspected)),
   };
-  const notes = await replaceTarget(options.target, (temporary) => packSif(request, temporary, options), interruption);
+  const notes = await replaceTarget(
+    options.target,
+    (temporary) => packSif(request, temporary, options, onProgress),
+    interruption,
+  );
   for (const note of notes) onWarning(note);
 }
 
@@ -208,7 +212,7 @@ async function assemble(
   ctx: BuildContext,
   times: ReturnType<typeof buildTimes>,
 ): Promise<void> {
-  const { options, interruption, onInfo, onWarning } = ctx;
+  const { options, interruption, onInfo, onWarning, onProgress } = ctx;
   detachMounts(rootfs);
   if (options.sandbox) {
     onInfo('Creating sandbox directory...');
@@ -225,6 +229,10 @@ async function assemble(
     isFinished: true,
     times,
   };
-  const notes = await replaceTarget(options.target, (temporary) => packSif(request, temporary, options), interruption);
+  const notes = await replaceTarget(
+    options.target,
+    (temporary) => packSif(request, temporary, options, onProgress),
+    interruption,
+  );
   for (const note of notes) onWarning(note);
 }

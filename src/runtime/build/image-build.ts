@@ -65,7 +65,7 @@ async function convert(
 function repack(
   inspected: InspectedImage,
   target: string,
-  { options, env }: Build,
+  { options, env, onProgress }: Build,
   from: string,
   header?: Record<string, string>,
 ): Promise<string[]> {
@@ -80,7 +80,7 @@ function repack(
     carried: sif ? carriedObjects(path, sif.descriptors) : {},
     times: buildTimes(options, env, imageDateS(inspected)),
   };
-  return packSif(request, target, options);
+  return packSif(request, target, options, onProgress);
 }
 
 async function unpackSandbox({ image }: InspectedImage, directory: string): Promise<string[]> {

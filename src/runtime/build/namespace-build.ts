@@ -145,9 +145,10 @@ function enterPlan(task: string, { namespaces }: NamespacePlan, { options, calle
   const messageLevel = options.messageLevel ?? 1;
   const color = options.color ?? false;
   const entry = [process.execPath, '--', join(packageRoot(), 'dist', 'davit.cjs')];
-  const words = [...(color ? [] : ['--nocolor']), 'build', '--', options.target, options.source];
-  const { PATH, HOME, LANG } = env;
-  const variables = { PATH, HOME, LANG, DAVIT_MESSAGELEVEL: String(messageLevel), [INSIDE_VARIABLE]: task };
+  const flags = options.jsonProgress ? ['--json-progress'] : [];
+  const words = [...(color ? [] : ['--nocolor']), 'build', ...flags, '--', options.target, options.source];
+  const { PATH, HOME, LANG, TERM } = env;
+  const variables = { PATH, HOME, LANG, TERM, DAVIT_MESSAGELEVEL: String(messageLevel), [INSIDE_VARIABLE]: task };
   const set = Object.entries(variables).flatMap(([name, value]) => (value === undefined ? [] : [{ name, value }]));
   return compiled(
     {
@@ -178,7 +179,7 @@ function enterPlan(task: string, { namespaces }: NamespacePlan, { options, calle
  */
 export async function continueInside(
   file: string,
-  say: Pick<Build, 'onInfo' | 'onWarning' | 'onVerbose'>,
+  say: Pick<Build, 'onInfo' | 'onWarning' | 'onVerbose' | 'onProgress'>,
 ): Promise<number> {
   const task = JSON.parse(readFileSync(file, 'utf8'), decode) as InsideTask;
   const { options, env, definition, fetched: paths, bundle, clearsOnly, fakeroot } = task;

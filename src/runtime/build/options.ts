@@ -36,6 +36,8 @@ export interface BuildOptions {
   noCleanup?: boolean;
   reproducible?: boolean;
   writableTmpfs?: boolean;
+  /** For what another process of the build says. */
+  jsonProgress?: boolean;
   /** For the messages of launches. */
   messageLevel?: number;
   color?: boolean;

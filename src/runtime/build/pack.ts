@@ -6,12 +6,18 @@ import type { Recipe } from '../../formats/container/recipe';
 import type { BuildSifResult, BuildSifTask } from '../../workers/build-sif';
 import { imageAddonPath, runTask } from '../../workers/pool';
 import { hostArch } from '../image/arch';
+import type { OnProgress } from '../image/progress';
 import { parseCompression } from './compression';
 import type { BuildContext } from './context';
 import { exitWords } from './exit-words';
 import { runProgram } from './host-script';
 import type { BuildOptions } from './options';
+import { count, whilePacking } from './packing-progress';
 import { type BuildTimes, imageId } from './times';
+
+/** Positions in the shared counters. */
+const PACKED = 0;
+const TO_PACK = 1;
 
 export interface PackRequest {
   source: BuildSifTask['source'];
@@ -29,9 +35,15 @@ export interface PackRequest {
 }
 
 /** Packs into a new file. @returns what was left out, in words. @throws RuntimeError IMAGE_BUILD */
-export async function packSif(request: PackRequest, target: string, options: BuildOptions): Promise<string[]> {
+export async function packSif(
+  request: PackRequest,
+  target: string,
+  options: BuildOptions,
+  onProgress?: OnProgress,
+): Promise<string[]> {
   const { times, arch, ...rest } = request;
   const { compressor, level } = parseCompression(options.compression);
+  const counters = new BigInt64Array(new SharedArrayBuffer(BigInt64Array.BYTES_PER_ELEMENT * 2));
   const task: BuildSifTask = {
     addonPath: imageAddonPath(),
     target,
@@ -41,12 +53,16 @@ export async function packSif(request: PackRequest, target: string, options: Bui
     id: imageId(times),
     version: options.version,
     hostArch: hostArch(),
+    counters,
     timeMs: times.timeMs,
     latestS: times.latestS,
     ...rest,
     ...(arch === undefined ? {} : { arch }),
   };
-  return (await runTask<BuildSifTask, BuildSifResult>('build-sif', task)).notes;
+  const amount = () => ({ doneBytes: count(counters, PACKED), totalBytes: count(counters, TO_PACK) });
+  return await whilePacking(amount, onProgress, async () => {
+    return (await runTask<BuildSifTask, BuildSifResult>('build-sif', task)).notes;
+  });
 }
 
 /** Moves a finished root to the place of a sandbox; to another file system it is copied. @throws RuntimeError */

@@ -17,9 +17,11 @@ export interface WriteOptions {
   /** Files with a later date get this one. */
   latestS?: number;
   inject: NewEntry[];
+  /** On shared memory: bytes of files packed, and bytes there are to pack. */
+  counters?: BigInt64Array;
 }
 
-export interface ConvertOptions extends Omit<WriteOptions, 'inject'> {
+export interface ConvertOptions extends Omit<WriteOptions, 'inject' | 'counters'> {
   /** Lowest first. `digest` is of the file, `diffId` of the tar in it; '' when nobody has announced it. */
   layers: { path: string; digest: string; diffId: string }[];
   /** Put on top of the layers. */
