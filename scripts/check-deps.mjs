@@ -68,6 +68,15 @@ const testNeeds = [
     debian: 'libisal-dev',
     fedora: 'isa-l-devel',
   },
+  {
+    what: 'docker-registry (images in registries)',
+    program: ['docker-registry'],
+    debian: 'docker-registry',
+    fedora: 'docker-distribution',
+  },
+  { what: 'skopeo (images in registries)', program: ['skopeo'], debian: 'skopeo', fedora: 'skopeo' },
+  { what: 'umoci (images for registries)', program: ['umoci'], debian: 'umoci', fedora: 'umoci' },
+  { what: 'openssl (certificates of registries)', program: ['openssl'], debian: 'openssl', fedora: 'openssl' },
   { what: 'clang-format (lint)', program: ['clang-format'], debian: 'clang-format', fedora: 'clang-tools-extra' },
 ];
 

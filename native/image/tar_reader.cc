@@ -45,6 +45,7 @@ struct PrimingHeader {
   }
 };
 const PrimingHeader priming_header;
+const uint8_t zeros[block_size] = {};
 
 // libarchive asks the thread's locale; Node's other code in this thread may want another one.
 class InLocale {
@@ -98,6 +99,13 @@ ssize_t TarReader::give(archive* object, void* self, const void** data) {
     archive_set_error(object, 0, "an entry with more than 8 MiB of headers");
     return -1;
   }
+  // umoci 0.4 writes layers that end with the last byte of their last file. Other readers take the rest of that block
+  // for granted, and the digest of the layer says that nothing was cut off.
+  if (size == 0 && reader->streamed_ % block_size != 0) {
+    bytes = zeros;
+    size = block_size - reader->streamed_ % block_size;
+  }
+  reader->streamed_ += size;
   *data = bytes;
   return static_cast<ssize_t>(size);
 }

@@ -70,6 +70,7 @@ class TarReader {
   Outcome source_failure_;
   uint64_t header_bytes_ = 0;  // handed to libarchive since it began with this entry
   bool in_header_ = false;
+  uint64_t streamed_ = 0;  // bytes of the tar so far
   bool primed_ = false;
   uint64_t size_ = 0;
   uint64_t position_ = 0;

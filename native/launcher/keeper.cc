@@ -103,7 +103,7 @@ void make_init(Context& ctx, Keeper& keeper, int* report_read, int* go_write) {
     dup2(plan.log_err, 2);
     // The lock must be the keeper's alone: its end is what tells that the instance is dead. And no directory of the
     // host may be within reach of what an image makes this process open.
-    close_all_but({report[1], events[1], init.go, alive[0], ctx.server_channel});
+    close_all_but({report[1], events[1], init.go, alive[0], ctx.server_channel, ctx.plan.temporary_image.descriptor});
     run_init(ctx, init);
   }
   if (keeper.init < 0) {

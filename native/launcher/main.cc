@@ -3,6 +3,7 @@
 // davit ...                   (any other arguments) is the front door
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,6 +51,22 @@ void restore_caller() {
     if (!strncmp(*entry, kHiddenPrefix, prefix)) *entry += prefix;
 }
 
+// From here on the image is only where it is open: nothing is left of it, whoever is killed when.
+bool take_temporary_image(Context& ctx) {
+  const auto& [path, descriptor] = ctx.plan.temporary_image;
+  if (!*path) return true;
+  Text<600> message;
+  message.add("open the image \"").add(path).add("\"");
+  int fd = retry([&] { return open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY); });
+  int error = fd < 0 || dup3(fd, descriptor, O_CLOEXEC) < 0 ? errno : 0;
+  if (fd >= 0) close(fd);
+  unlink(path);
+  Text<PATH_MAX> directory;
+  directory.add(std::string_view(path).substr(0, std::string_view(path).rfind('/')));
+  rmdir(directory.c_str());
+  return error == 0 || ctx.fail(error, message.view());
+}
+
 int execute_plan(int fd) {
   struct stat st;
   if (fstat(fd, &st) != 0 || st.st_size <= 0 || st.st_size > kMaxPlan) return refuse("cannot be read");
@@ -72,6 +89,7 @@ int execute_plan(int fd) {
     sys::close_range(3, ~0U, 0);
   }
   Context ctx(plan, arena);
+  if (!take_temporary_image(ctx)) return report_failure(ctx);
   switch (plan.mode) {
     case Mode::InPlace: return run_in_place(ctx);
     case Mode::Child: return run_child(ctx);

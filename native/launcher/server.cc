@@ -23,9 +23,9 @@ const MountFuse* find_mount(const LaunchPlan& plan) {
 
 // Descriptors 3 (image) and 4 (channel) as the plan's server_argv expects; everything else closed, at once: opening the
 // image may take for ever, and neither a lock nor a pipe of the launch must live as long as that.
-[[noreturn]] void become_server(const MountFuse& mount, int channel_socket, bool detached) {
+[[noreturn]] void become_server(const MountFuse& mount, int channel_socket, int kept, bool detached) {
   setsid();
-  close_all_but({channel_socket});
+  close_all_but({channel_socket, kept});
   if (!detached) prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
   int null = open("/dev/null", O_RDWR | O_CLOEXEC);
   int image = open(mount.image, O_RDONLY | O_CLOEXEC | O_NOCTTY);
@@ -71,7 +71,7 @@ bool spawn_server(Context& ctx, bool detached, pid_t* pid) {
   if (child == 0) {
     close(pair[0]);
     if (detached && fork() != 0) _exit(0);
-    become_server(terminated, pair[1], detached);
+    become_server(terminated, pair[1], ctx.plan.temporary_image.descriptor, detached);
   }
   int error = errno;
   close(pair[1]);

@@ -83,6 +83,15 @@ void decode(Decoder& d, std::string_view m, Instance* out) {
   });
 }
 
+void decode(Decoder& d, std::string_view m, TemporaryImage* out) {
+  d.each(m, [&](const Field& p) {
+    switch (p.number) {
+      case f::TemporaryImage::path: out->path = d.text(p); break;
+      case f::TemporaryImage::descriptor: out->descriptor = static_cast<int>(p.value); break;
+    }
+  });
+}
+
 void decode(Decoder& d, std::string_view m, Output* out) {
   d.each(m, [&](const Field& p) {
     switch (p.number) {
@@ -101,7 +110,7 @@ const char* decode_plan(std::string_view message, Arena& arena, LaunchPlan* plan
   decode(d, {}, &plan->namespaces);
   decode(d, {}, &plan->program);
   plan->instance.state_dir = plan->instance.name = plan->instance.log_dir = plan->instance.pid_file = "";
-  plan->join.state_dir = plan->join.name = plan->output.image = "";
+  plan->join.state_dir = plan->join.name = plan->output.image = plan->temporary_image.path = "";
   d.list(message, f::LaunchPlan::steps, &plan->steps,
          [&](const Field& field, Step* step) { decode(d, field.bytes, step); });
   d.each(message, [&](const Field& p) {
@@ -113,6 +122,7 @@ const char* decode_plan(std::string_view message, Arena& arena, LaunchPlan* plan
       case f::LaunchPlan::program: decode(d, p.bytes, &plan->program); break;
       case f::LaunchPlan::instance: decode(d, p.bytes, &plan->instance); break;
       case f::LaunchPlan::output: decode(d, p.bytes, &plan->output); break;
+      case f::LaunchPlan::temporary_image: decode(d, p.bytes, &plan->temporary_image); break;
       case f::LaunchPlan::join:
         d.each(p.bytes, [&](const Field& q) {
           if (q.number == f::Join::state_dir) plan->join.state_dir = d.text(q);

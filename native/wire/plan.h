@@ -93,6 +93,8 @@ struct Instance {
   double wait_seconds;
 };
 struct Join { const char *state_dir, *name; };
+// path is empty for images that stay.
+struct TemporaryImage { const char* path; int descriptor; };
 struct Output { int32_t message_level; bool color; int32_t report_fd; const char* image; };
 
 // clang-format on
@@ -106,6 +108,7 @@ struct LaunchPlan {
   Instance instance{};
   Join join{};
   Output output{};
+  TemporaryImage temporary_image{};
 };
 
 constexpr uint32_t kPlanFormat = 1;

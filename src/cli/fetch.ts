@@ -1,5 +1,4 @@
 /** Fetching images on the command line: flags and configuration in, messages and progress out. */
-import { RuntimeError } from '../errors';
 import { native } from '../native';
 import { cacheDirectory } from '../runtime/cache-directory';
 import { loadConfig } from '../runtime/config/config';
@@ -10,6 +9,7 @@ import { HttpClient } from '../runtime/image/transfer/http';
 import type { CommandContext } from './command';
 import type { Options } from './parse';
 import { Progress } from './progress';
+import type { Terminal } from './render';
 import { version } from './version';
 
 /**
@@ -33,29 +33,41 @@ export function fetchOptions(options: Options, env: CommandContext['env']): Fetc
   };
 }
 
-/**
- * An image for a launch, in the cache.
- * @throws RuntimeError; CACHE where there is none: this process ends when the launch begins, and could not clean up
- */
-export async function fetchForLaunch(reference: string, context: CommandContext): Promise<string> {
-  const fetcher = openFetcher(context);
+/** An image for a launch. */
+export interface LaunchImage {
+  path: string;
+  /** It lies in a directory of its own, which is to be removed with it. */
+  isTemporary: boolean;
+  /** Removes a temporary image, for whoever does not launch it. */
+  remove(): void;
+}
+
+/** Fetches an image into the cache or, where there is none, into a temporary directory. @throws RuntimeError */
+export async function fetchForLaunch(reference: string, context: CommandContext): Promise<LaunchImage> {
+  const fetcher = await openFetcher(context);
   try {
     const { path, isTemporary } = await fetcher.toFile(await fetcher.locate(reference));
-    if (!isTemporary) return path;
-    throw new RuntimeError('CACHE', 'there is no cache to keep the image in while it is used', {
-      hint: `fetch it first: davit pull image.sif ${reference}`,
-    });
+    if (isTemporary) fetcher.keepOnly(path);
+    else fetcher.close();
+    return { path, isTemporary, remove: () => fetcher.close() };
   } catch (error) {
-    throw prefixed(error, `Unable to handle ${reference} uri`);
-  } finally {
     fetcher.close();
+    throw prefixed(error, `Unable to handle ${reference} uri`);
   }
+}
+
+/** `--docker-login`: who we are, asked before anything is fetched. */
+async function askLogin(terminal: Terminal): Promise<Pick<FetchOptions, 'dockerUsername' | 'dockerPassword'>> {
+  const { askLine, askSecret } = await import('./prompt');
+  const dockerUsername = askLine(terminal, 'Enter Docker Username: ') ?? '';
+  return { dockerUsername, dockerPassword: await askSecret(terminal, 'Enter Docker Password: ') };
 }
 
 /** A client for commands that fetch no image. Close it at the end. */
 export function openClient(context: Pick<CommandContext, 'options' | 'env' | 'terminal'>): HttpClient {
-  const { env, terminal } = context;
-  const { config } = loadConfig({ env });
+  const { options, env, terminal } = context;
+  const file = options.text('config');
+  const { config } = loadConfig({ env, ...(file === undefined ? {} : { file }) });
   const trust = config.registryCaFile === '' ? {} : { caFile: config.registryCaFile };
   return new HttpClient({ env, version: version(), trust, onRetry: (text) => terminal.verbose(text) });
 }
@@ -64,18 +76,22 @@ export function openClient(context: Pick<CommandContext, 'options' | 'env' | 'te
  * A Fetcher that tells what it does on the terminal. Close it at the end.
  * @param changes beat the command's options
  */
-export function openFetcher(
+export async function openFetcher(
   context: Pick<CommandContext, 'options' | 'env' | 'terminal'>,
   changes: FetchOptions = {},
   progress = Progress.for(context.terminal, context.options.flag('jsonProgress')),
-): Fetcher {
+): Promise<Fetcher> {
   const { options, env, terminal } = context;
   const file = options.text('config');
   const { config, warnings } = loadConfig({ env, ...(file === undefined ? {} : { file }) });
   for (const text of warnings) terminal.warning(text);
   return new Fetcher({
     env,
-    options: { ...fetchOptions(options, env), ...changes },
+    options: {
+      ...fetchOptions(options, env),
+      ...changes,
+      ...(options.flag('dockerLogin') ? await askLogin(terminal) : undefined),
+    },
     settings: config,
     version: version(),
     cacheDirectory: () => cacheDirectory(env, process.getuid?.() ?? 0, native()),

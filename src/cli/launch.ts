@@ -13,6 +13,7 @@ import type { Action, Caller } from '../runtime/launch/options';
 import type { CompiledPlan } from '../runtime/launch/plan';
 import { stateDirectory } from '../runtime/state-directory';
 import type { CommandContext } from './command';
+import type { LaunchImage } from './fetch';
 import { dropWithoutEffect, launchOptions, settleNetwork } from './launch-options';
 import { refuseUnsupported } from './unsupported';
 
@@ -37,10 +38,24 @@ export async function launch(action: Action, context: CommandContext, isRun = fa
   refuseUnsupported(options, context.flags);
   native().defaultSignals();
   const caller = readCaller(context.env);
-  const plan = joins
-    ? joinPlan(action, target.slice(INSTANCE_URI.length), caller, context)
-    : await imagePlan(action, caller, context, isRun);
+  let fetched: LaunchImage | undefined;
+  const fetch = async (reference: string): Promise<LaunchImage> => {
+    fetched = await (await import('./fetch')).fetchForLaunch(reference, context);
+    return fetched;
+  };
+  try {
+    const plan = joins
+      ? joinPlan(action, target.slice(INSTANCE_URI.length), caller, context)
+      : await imagePlan(action, caller, context, isRun, fetch);
+    return await carryOut(plan, context);
+  } finally {
+    fetched?.remove();
+  }
+}
 
+/** Prints the plan, or hands it to the launcher, which does not return. */
+async function carryOut(plan: CompiledPlan, context: CommandContext): Promise<number> {
+  const { options, terminal } = context;
   for (const { level, text } of plan.warnings) terminal.message(level, text);
   if (options.has('dryRun')) return await printPlan(plan, context);
   if (terminal.shows('verbose')) await explain(plan, context);
@@ -52,6 +67,7 @@ async function imagePlan(
   caller: Caller,
   context: CommandContext,
   isRun: boolean,
+  fetch: (reference: string) => Promise<LaunchImage>,
 ): Promise<CompiledPlan> {
   const { args, options, terminal, env } = context;
   settleNetwork(options, caller.uid === 0, terminal);
@@ -64,7 +80,7 @@ async function imagePlan(
     ...request,
     given: args[0] as string,
     dryRun: options.has('dryRun'),
-    fetch: async (reference) => (await import('./fetch')).fetchForLaunch(reference, context),
+    fetch,
     onInfo: (text) => terminal.info(text),
     onWarning: (text) => terminal.warning(text),
   });

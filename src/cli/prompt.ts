@@ -6,23 +6,20 @@ import { isTerminal, type Terminal } from './render';
 const STDIN = 0;
 const MAX_LINE = 64 << 10;
 
-/** Asks for a line on standard input; an empty text at its end. */
-export function askLine(terminal: Terminal, question: string): string {
+/** Asks for a line on standard input; `undefined` when there is none. */
+export function askLine(terminal: Terminal, question: string): string | undefined {
   terminal.out(question);
   return readLine();
 }
 
-/**
- * Asks for a secret: what is typed is not shown.
- * @throws RuntimeError OPTION without a terminal to ask on
- */
+/** Asks for a secret: what is typed on a terminal is not shown. Elsewhere it is a line like any other. */
 export async function askSecret(terminal: Terminal, question: string): Promise<string> {
-  if (!isTerminal(STDIN)) {
-    throw new RuntimeError('OPTION', 'there is no terminal to ask for a password on', {
-      hint: 'give it by --password-stdin',
-    });
-  }
   terminal.out(question);
+  if (!isTerminal(STDIN)) {
+    const line = readLine() ?? '';
+    terminal.out('\n');
+    return line;
+  }
   const { stdin } = process;
   stdin.setRawMode(true);
   try {
@@ -64,12 +61,15 @@ export function readStdin(): string {
 }
 
 /** Byte by byte: what stands behind the line belongs to somebody else. */
-function readLine(): string {
+function readLine(): string | undefined {
   const bytes: number[] = [];
+  let ended = false;
   for (let chunk = readSome(1); chunk.length > 0 && bytes.length < MAX_LINE; chunk = readSome(1)) {
-    if (chunk[0] === 0x0a) break;
+    ended = chunk[0] === 0x0a;
+    if (ended) break;
     bytes.push(chunk[0] as number);
   }
+  if (bytes.length === 0 && !ended) return undefined;
   return Buffer.from(bytes).toString('utf8').replace(/\r$/, '');
 }
 

@@ -1,4 +1,5 @@
 /** `davit cache clean`. */
+import { RuntimeError } from '../../errors';
 import { native } from '../../native';
 import { cleanCache } from '../../runtime/image/cache/clean';
 import { kindsNamed } from '../../runtime/image/cache/list';
@@ -36,5 +37,8 @@ function confirmed({ options, terminal }: CommandContext): boolean {
   terminal.out(`This will delete everything in your cache (${what})${older}.\n`);
   terminal.out('Hint: You can see exactly what would be deleted by canceling and using the --dry-run option.\n');
   const answer = askLine(terminal, 'Do you want to continue? [y/N] ');
-  return /^y(es)?$/i.test(answer.trim());
+  if (answer !== undefined) return /^y(es)?$/i.test(answer.trim());
+  throw new RuntimeError('OPTION', "Handle clean failed: could not prompt user: could not read user's input: EOF", {
+    hint: '--force asks nothing',
+  });
 }

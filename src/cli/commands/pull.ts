@@ -1,6 +1,6 @@
 /** `davit pull`: an image from anywhere, as a file or a sandbox. */
-import { lstatSync } from 'node:fs';
-import { join } from 'node:path';
+import { lstatSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { RuntimeError } from '../../errors';
 import { replaceTarget } from '../../runtime/build/target';
 import type { Fetcher } from '../../runtime/image/fetch';
@@ -12,6 +12,7 @@ import { version } from '../version';
 
 /** What stands in front of an error, in Apptainer's words. */
 const CONTEXT: Record<string, string> = {
+  shub: 'While pulling shub image',
   oras: 'While pulling image from oci registry: error fetching image to cache',
   library: 'While pulling library image: error fetching image',
   http: 'While pulling image from http(s): error fetching image to cache',
@@ -26,7 +27,7 @@ export async function run(context: CommandContext): Promise<number> {
   const given = options.text('name') ?? (args.length > 1 ? (args[0] as string) : defaultName(reference));
   const target = options.has('dir') ? join(options.text('dir') ?? '', given) : given;
   checkTarget(target, options.flag('force'), options.flag('sandbox'));
-  const fetcher = openFetcher(context);
+  const fetcher = await openFetcher(context);
   try {
     const source = await fetcher.locate(reference);
     if (options.flag('sandbox')) await toSandbox(fetcher, source, target, context);
@@ -55,6 +56,10 @@ function checkedScheme(reference: string): string {
 
 function checkTarget(target: string, force: boolean, sandbox: boolean): void {
   const stat = lstatSync(target, { throwIfNoEntry: false });
+  const parent = dirname(target);
+  if (!statSync(parent, { throwIfNoEntry: false })?.isDirectory()) {
+    throw new RuntimeError('IMAGE_BUILD', `open ${target}: there is no directory "${parent}"`, { path: parent });
+  }
   if (!stat) return;
   if (!force) {
     throw new RuntimeError('IMAGE_BUILD', `Image file already exists: "${target}" - will not overwrite`, {

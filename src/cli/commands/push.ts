@@ -17,7 +17,7 @@ export async function run(context: CommandContext): Promise<number> {
   }
   if (scheme !== 'oras') throw new RuntimeError('IMAGE_OPEN', `Unsupported transport type: ${scheme}`, { path: uri });
   checkImage(path);
-  const fetcher = openFetcher(context);
+  const fetcher = await openFetcher(context);
   try {
     const digest = await fetcher.push(path, rest);
     context.terminal.info('Upload complete');

@@ -17,8 +17,13 @@ export async function run(context: CommandContext): Promise<number> {
     });
   }
   const password = await readPassword(context);
+  if (password === '') {
+    throw new RuntimeError('OPTION', `while login to ${uri}: a password is required`, {
+      hint: 'give it by --password-stdin, or type it',
+    });
+  }
   const client = openClient(context);
-  const place = { env, authFile: options.text('authfile'), remoteFile: options.text('config') };
+  const place = { env, authFile: options.text('authfile'), remoteFile: options.text('remoteFile') };
   try {
     for (const path of await login(uri, { username, password }, client, place))
       terminal.info(`Token stored in ${path}`);
@@ -35,9 +40,6 @@ async function readPassword({ options, terminal }: CommandContext): Promise<stri
   if (given !== undefined && options.flag('passwordStdin')) {
     throw new RuntimeError('OPTION', '--password and --password-stdin exclude each other');
   }
-  const password = options.flag('passwordStdin')
-    ? readStdin()
-    : (given ?? (await askSecret(terminal, 'Password / Token: ')));
-  if (password === '') throw new RuntimeError('OPTION', 'the password is empty');
-  return password;
+  if (options.flag('passwordStdin')) return readStdin();
+  return given ?? (await askSecret(terminal, 'Password / Token: '));
 }

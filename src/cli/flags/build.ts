@@ -75,15 +75,7 @@ function registryFlags(): Flag[] {
     }),
     row('bool', 'disable-cache', 'no image cache', { env: 'DISABLE_CACHE' }),
     row('string', 'docker-host', 'Docker daemon to ask', { env: 'DOCKER_HOST' }),
-    later(
-      'bool',
-      'docker-login',
-      'ask for registry credentials',
-      'use --authfile, or DOCKER_USERNAME and DOCKER_PASSWORD',
-      {
-        env: 'DOCKER_LOGIN',
-      },
-    ),
+    row('bool', 'docker-login', 'ask for registry credentials', { env: 'DOCKER_LOGIN' }),
     row('string', 'docker-password', 'password for registries', { env: 'DOCKER_PASSWORD', hidden: true }),
     row('string', 'docker-username', 'user name for registries', { env: 'DOCKER_USERNAME', hidden: true }),
     row('string', 'library', 'library to ask', { env: 'LIBRARY' }),

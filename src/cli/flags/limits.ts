@@ -1,9 +1,8 @@
-/** Launch flags for limits, networks, devices, checkpoints and registries: mostly not there yet. */
+/** Launch flags for registries, which images by URI need, and for limits, networks, devices and checkpoints. */
 import { ACTIONS, type Flag, type FlagDetails, type FlagType, flag, LAUNCHES, STARTS } from './flag';
 
 const LIMITS = 'resource limits are not there yet';
 const GPU = 'GPUs are not there yet';
-const REGISTRY = 'without effect: images are local files as yet';
 const CRYPT = 'encrypted images are not there yet';
 
 const later = (type: FlagType, name: string, help: string, note: string, details: FlagDetails = {}): Flag =>
@@ -68,29 +67,22 @@ function deviceFlags(): Flag[] {
 }
 
 function registryFlags(): Flag[] {
+  const row = (type: FlagType, name: string, help: string, details: FlagDetails): Flag =>
+    flag(type, name, help, details, LAUNCHES);
   return [
-    accepted('string', 'authfile', 'credentials for registries', REGISTRY, { env: 'AUTH_FILE' }),
-    accepted('bool', 'disable-cache', 'no image cache', REGISTRY, { env: 'DISABLE_CACHE' }),
-    accepted('string', 'docker-host', 'Docker daemon to ask', REGISTRY, { env: 'DOCKER_HOST' }),
-    accepted('bool', 'docker-login', 'ask for registry credentials', REGISTRY, { env: 'DOCKER_LOGIN' }),
-    accepted('string', 'docker-password', 'password for registries', REGISTRY, {
-      env: 'DOCKER_PASSWORD',
-      hidden: true,
-    }),
-    accepted('string', 'docker-username', 'user name for registries', REGISTRY, {
-      env: 'DOCKER_USERNAME',
-      hidden: true,
-    }),
-    accepted('bool', 'no-https', 'plain http for registries', REGISTRY, { env: ['NOHTTPS', 'NO_HTTPS'] }),
-    accepted('bool', 'nohttps', 'the same as --no-https', REGISTRY, {
+    row('string', 'authfile', 'file with credentials for registries, in Docker’s format', { env: 'AUTH_FILE' }),
+    row('bool', 'disable-cache', 'neither use nor fill the image cache', { env: 'DISABLE_CACHE' }),
+    row('string', 'docker-host', 'Docker daemon to ask, as unix:///PATH or tcp://HOST:PORT', { env: 'DOCKER_HOST' }),
+    row('bool', 'docker-login', 'ask for registry credentials', { env: 'DOCKER_LOGIN' }),
+    row('string', 'docker-password', 'password for registries', { env: 'DOCKER_PASSWORD', hidden: true }),
+    row('string', 'docker-username', 'user name for registries', { env: 'DOCKER_USERNAME', hidden: true }),
+    row('bool', 'no-https', 'do without https where a server has none', { env: ['NOHTTPS', 'NO_HTTPS'] }),
+    row('bool', 'nohttps', 'the same as --no-https', {
       key: 'noHttps',
       hidden: true,
       deprecated: 'use --no-https',
     }),
-    accepted('string', 'tmpdir', 'directory for temporary files', 'without effect: a launch makes no temporary files', {
-      env: 'TMPDIR',
-      hidden: true,
-    }),
+    row('string', 'tmpdir', 'directory for temporary files', { env: 'TMPDIR', hidden: true }),
   ];
 }
 

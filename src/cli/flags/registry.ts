@@ -49,7 +49,7 @@ function pullFlags(): Flag[] {
     row('pull', 'string', 'arch-variant', 'variant of the architecture', { env: 'PULL_ARCH_VARIANT' }),
     row('pull', 'string', 'dir', 'directory for the result', { env: ['PULLDIR', 'PULLFOLDER'] }),
     row('pull', 'bool', 'disable-cache', 'neither use nor fill the image cache', { env: 'DISABLE_CACHE' }),
-    later('pull', 'bool', 'docker-login', 'ask for registry credentials', { env: 'DOCKER_LOGIN' }),
+    row('pull', 'bool', 'docker-login', 'ask for registry credentials', { env: 'DOCKER_LOGIN' }),
     row('pull', 'bool', 'force', 'replace a file that is there', { short: 'F', env: 'FORCE' }),
     row('pull', 'string', 'name', 'name of the result', { env: 'PULL_NAME', hidden: true }),
     accepted('pull', 'no-cleanup', 'keep temporary directories', 'there are none', { env: 'NO_CLEANUP' }),
@@ -79,7 +79,10 @@ function cacheFlags(): Flag[] {
 
 function loginFlags(): Flag[] {
   return [
-    row('registry login, registry logout, registry list', 'string', 'config', 'path of remote.yaml', { short: 'c' }),
+    row('registry login, registry logout, registry list', 'string', 'config', 'path of remote.yaml', {
+      short: 'c',
+      key: 'remoteFile',
+    }),
     row('registry login', 'string', 'username', 'user name', { short: 'u' }),
     row('registry login', 'string', 'password', 'password or token', { short: 'p' }),
     row('registry login', 'bool', 'password-stdin', 'read the password from standard input'),

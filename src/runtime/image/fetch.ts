@@ -1,5 +1,6 @@
 /** Images by URI: found, fetched through the cache, and put where they are wanted. */
-import { constants, copyFileSync, chmodSync } from 'node:fs';
+import { chmodSync, constants, copyFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { RuntimeError } from '../../errors';
 import type { RegistrySettings } from '../config/directives';
 import { ImageCache } from './cache';
@@ -10,6 +11,7 @@ import type { Additions, ConvertImage, FetchContext, FetchOptions, ImageSource }
 import { TemporaryDirectory, temporaryParent } from './temporary';
 import { HttpClient } from './transfer/http';
 import { imageScheme, unsupportedUri } from './uri';
+import { wordedError } from './worded-error';
 
 export interface FetchRequest {
   env: Readonly<Record<string, string | undefined>>;
@@ -64,6 +66,7 @@ export class Fetcher {
    * @throws RuntimeError NETWORK, REGISTRY, IMAGE_*
    */
   async locate(reference: string): Promise<ImageSource> {
+    if (imageScheme(reference) === 'shub') throw unsupportedUri('shub', reference);
     try {
       return await findSource(reference, this.context);
     } catch (error) {
@@ -80,7 +83,11 @@ export class Fetcher {
     const cached = cache && (await this.throughCache(source, cache));
     if (cached !== undefined) return { path: cached, isTemporary: false };
     const path = temporary.newPath();
-    await this.produce(source, path);
+    try {
+      await this.produce(source, path);
+    } catch (error) {
+      throw wordedError(error, `write the image into "${dirname(path)}"`, 'DAVIT_TMPDIR names another place');
+    }
     return { path, isTemporary: true };
   }
 
@@ -92,10 +99,14 @@ export class Fetcher {
   async toTarget(source: ImageSource, target: string, additions?: Additions): Promise<void> {
     const { cache } = this.context;
     const cached = cache && !additions && (await this.throughCache(source, cache));
-    // On file systems that can share blocks this copies nothing.
-    if (cached) copyFileSync(cached, target, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
-    else await this.produce(source, target, additions);
-    chmodSync(target, IMAGE_MODE & ~process.umask());
+    try {
+      // On file systems that can share blocks this copies nothing.
+      if (cached) copyFileSync(cached, target, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL);
+      else await this.produce(source, target, additions);
+      chmodSync(target, IMAGE_MODE & ~process.umask());
+    } catch (error) {
+      throw wordedError(error, `write the image into "${dirname(target)}"`);
+    }
   }
 
   /**
@@ -106,6 +117,12 @@ export class Fetcher {
    */
   async push(path: string, reference: string): Promise<string> {
     return (await import('./oci/push')).pushSif(path, reference, this.context);
+  }
+
+  /** Ends connections, and removes what was temporary but for one file, which close() removes. */
+  keepOnly(path: string): void {
+    this.context.temporary.keepOnly(path);
+    this.context.client.close();
   }
 
   /** Ends connections and removes what was temporary. */

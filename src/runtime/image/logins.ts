@@ -11,10 +11,9 @@ import { credentialFile, readCredentialFile } from './credentials';
 import { eraseWithHelper, storeWithHelper } from './credentials-helper';
 import { userRemoteFile } from './library/endpoint';
 import { encodeRemotes, readRemoteFile, type StoredLogin, writePrivateFile } from './library/remote-file';
+import { transportFor } from './oci/endpoints';
 import { Registry } from './oci/registry';
-import { basic } from './oci/token';
 import type { HttpClient } from './transfer/http';
-import { hostOf, isLoopback } from './transfer/proxy';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -51,17 +50,30 @@ export async function login(
   place: LoginPlace,
 ): Promise<string[]> {
   const registry = registryOf(uri);
-  // As for oras:, a registry on this very machine may do without https.
-  const insecure = isLoopback(hostOf(new URL(`https://${registry}`)));
-  await new Registry({ client, registry, insecure, credentials: async () => credentials }).checkLogin();
+  const transport = transportFor(registry, false, true);
+  const asked = new Registry({ client, registry, transport, credentials: async () => credentials });
+  await asked.checkLogin().catch((error: unknown) => {
+    throw wrongLogin(error) ?? error;
+  });
   const path = credentialFile(place.env, place.authFile);
   const config = readCredentialFile(path);
   const helper = helperFor(config, registry);
   if (helper !== undefined) await storeWithHelper(helper, credentialKey(registry), credentials, place.env);
   else writePrivateFile(path, `${JSON.stringify(withCredentials(config, registry, credentials), undefined, '\t')}\n`);
-  const stored: StoredLogin = { uri, auth: basic(credentials), insecure };
+  // That there is a login, for `registry list`; the secret is where Docker's programs look for it, and nowhere else.
+  const stored: StoredLogin = { uri, insecure: false };
   const remotes = changeLogins(place, (logins) => [...logins.filter((other) => other.uri !== uri), stored]);
   return [helper === undefined ? path : `docker-credential-${helper}`, remotes];
+}
+
+/** The usual reason why a registry or its token service refuses. */
+function wrongLogin(error: unknown): RuntimeError | undefined {
+  if (!(error instanceof RuntimeError) || !/\b(unauthorized|denied)\b/.test(error.message)) return undefined;
+  return new RuntimeError('REGISTRY', `wrong user name or password: ${error.message}`, {
+    path: error.path,
+    cause: error,
+    hint: 'many registries want a token in the place of the password',
+  });
 }
 
 /** Forgets a login. @returns where it was; empty when there was none. @throws RuntimeError CONFIG */

@@ -75,7 +75,7 @@ export function inspectImage(given: string): InspectedImage {
   } catch (error) {
     if (error instanceof RuntimeError) throw inContext(error, path);
     if (fd < 0 && errnoOf(error) === 'EACCES') return inspectUnreadable(given, path, error);
-    throw openError(path, error);
+    throw openError(given, path, error);
   } finally {
     if (fd >= 0) closeSync(fd);
   }
@@ -153,7 +153,7 @@ function readAt(fd: number, offset: number, length: number): Buffer {
 /** A directory that may be searched but not listed is a fine sandbox. */
 function inspectUnreadable(given: string, path: string, error: unknown): InspectedImage {
   const stat = statSync(path, { throwIfNoEntry: false });
-  if (!stat?.isDirectory()) throw openError(path, error);
+  if (!stat?.isDirectory()) throw openError(given, path, error);
   return { image: sandbox(given, realpathSync.native(path), stat) };
 }
 
@@ -192,9 +192,13 @@ const ERRNO_TEXT: Record<string, string> = {
   EIO: 'input/output error',
 };
 
-function openError(path: string, cause: unknown): RuntimeError {
+function openError(given: string, path: string, cause: unknown): RuntimeError {
   const errno = errnoOf(cause);
   const text = (errno && ERRNO_TEXT[errno]) ?? (cause instanceof Error ? cause.message : String(cause));
+  const scheme = /^([A-Za-z][A-Za-z0-9+-]*):\/\//.exec(given)?.[1];
+  if (errno === 'ENOENT' && scheme !== undefined) {
+    return new RuntimeError('IMAGE_OPEN', `Unsupported transport type: ${scheme}`, { path: given, cause });
+  }
   const unresolved = errno === 'ENOENT' || errno === 'ENOTDIR' || errno === 'ELOOP';
   const detail = unresolved
     ? `failed to retrieve path for ${path}: lstat ${firstMissing(path)}: ${text}`

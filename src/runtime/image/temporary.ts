@@ -1,5 +1,5 @@
 /** A directory for what must not outlive a command, made when it is first asked for. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf, RuntimeError } from '../../errors';
 
@@ -38,6 +38,15 @@ export class TemporaryDirectory {
   newPath(): string {
     this.count += 1;
     return join(this.path(), String(this.count));
+  }
+
+  /** Removes all files but one. */
+  keepOnly(path: string): void {
+    const directory = this.path();
+    for (const name of readdirSync(directory)) {
+      const other = join(directory, name);
+      if (other !== path) rmSync(other, { recursive: true, force: true });
+    }
   }
 
   remove(): void {

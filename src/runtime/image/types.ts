@@ -11,6 +11,8 @@ export interface Image {
   sizeBytes: number;
   mtimeMs: number;
   ctimeMs: number;
+  /** Made for one launch: the launcher removes it, and the directory it lies in, as soon as it has it open. */
+  isTemporary?: boolean;
   /** Where the squashfs lies in the file; absent for a sandbox. */
   squashfs?: { offsetBytes: number; sizeBytes: number; compressor: 'gzip' | 'lzma' | 'lzo' | 'xz' | 'lz4' | 'zstd' };
   /** GOARCH name (`amd64`) from the SIF header; absent where the format has none. */

@@ -1,5 +1,6 @@
 /** An image on its way into a plan: opened, its mount driver chosen, unpacked where that driver needs it. */
 import { join } from 'node:path';
+import { RuntimeError } from '../../errors';
 import { native } from '../../native';
 import { cacheDirectory } from '../cache-directory';
 import type { LaunchConfig } from '../config/directives';
@@ -25,7 +26,7 @@ export interface PrepareRequest {
   /** Nothing is unpacked; the plan names the directory that would be. */
   dryRun?: boolean;
   /** Makes a file of an image that is named by a URI; without it such images are refused. */
-  fetch?: (reference: string) => Promise<string>;
+  fetch?: (reference: string) => Promise<{ path: string; isTemporary: boolean }>;
   onInfo?: (text: string) => void;
   onWarning?: (text: string) => void;
 }
@@ -37,10 +38,16 @@ export interface PrepareRequest {
 export async function prepareImage(request: PrepareRequest): Promise<PreparedImage> {
   const { given, options, caller, config, fetch } = request;
   // Names of files are the rule: whether a name is a URI is asked without importing anything that fetches.
-  const image = openImage(fetch && isFetched(given) ? await fetch(given) : given);
+  const image = fetch && isFetched(given) ? await openFetched(given, fetch) : openImage(given);
   const choice = chooseDriver(image, options, caller, config);
   if (choice.driver !== 'unpacked') return { image, choice };
   return { image, choice, unpackedDir: await unpack(image, choice, request) };
+}
+
+async function openFetched(given: string, fetch: NonNullable<PrepareRequest['fetch']>): Promise<Image> {
+  const { path, isTemporary } = await fetch(given);
+  const image = openImage(path);
+  return isTemporary ? { ...image, isTemporary } : image;
 }
 
 /** Whether openImage() would refuse it because it has to be fetched first. */
@@ -50,6 +57,12 @@ function isFetched(given: string): boolean {
 }
 
 async function unpack(image: Image, choice: DriverChoice, request: PrepareRequest): Promise<string> {
+  if (image.isTemporary) {
+    const why = choice.reason ?? '--unsquash was asked for';
+    throw new RuntimeError('CACHE', `there is no cache to unpack the image into, and it cannot be mounted: ${why}`, {
+      hint: `make a directory of it first: davit pull --sandbox DIRECTORY ${request.given}`,
+    });
+  }
   const { findUnpacked, unpackedKey, unpackedRootfs } = await import('../image/unpack');
   const cacheDir = cacheDirectory(request.caller.env, request.caller.uid, native());
   const found = findUnpacked(image, cacheDir);

@@ -10,7 +10,7 @@ import { type BindSpec, parseBinds } from './bind-spec';
 import { planEnvironment } from './environment';
 import { addHostnameFile, checkHostname } from './generated-files';
 import { planHome } from './home';
-import { chooseDriver, type DriverChoice, imageLayer } from './image-layer';
+import { chooseDriver, type DriverChoice, imageLayer, TEMPORARY_DESCRIPTOR } from './image-layer';
 import { collectInjected } from './injected';
 import { type MountContext, parseNoMount } from './mount-context';
 import { addMounts } from './mounts';
@@ -77,6 +77,9 @@ export function compileImageLaunch(request: ImageLaunchRequest): CompiledPlan {
     program: planProgram(launch),
     output: { ...request.output, image: request.image.given },
   };
+  if (request.image.isTemporary) {
+    plan.temporaryImage = { path: request.image.path, descriptor: TEMPORARY_DESCRIPTOR };
+  }
   if (request.instanceName !== undefined) plan.instance = planInstance(launch, request.instanceName);
   return compiled(plan, notes.list);
 }

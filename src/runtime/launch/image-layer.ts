@@ -14,6 +14,9 @@ const SERVER_NAMES = ['squashfuse_ll'];
 const DEFAULT_PATH = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
 const FUSE_DEVICE = '/dev/fuse';
 
+/** Where the launcher has an image that nobody keeps; low enough for every limit of open files. */
+export const TEMPORARY_DESCRIPTOR = 100;
+
 export interface DriverChoice {
   driver: Driver;
   /** The FUSE server's program, for squashfuse_ll. */
@@ -92,10 +95,14 @@ export function imageLayer({ image, choice, loopDir, unpackedDir }: LayerRequest
   }
   if (!image.squashfs) throw new Error(`image ${image.path} has no squashfs`);
   const { offsetBytes, sizeBytes } = image.squashfs;
-  if (driver === 'squashfs') return { mountSquashfs: { image: image.path, offsetBytes, sizeBytes, loopDir } };
+  const path = image.isTemporary ? `/proc/self/fd/${TEMPORARY_DESCRIPTOR}` : image.path;
+  if (driver === 'squashfs') {
+    // Nobody else will ever want the device of a temporary image.
+    return { mountSquashfs: { image: path, offsetBytes, sizeBytes, loopDir: image.isTemporary ? '' : loopDir } };
+  }
   return {
     mountFuse: {
-      image: image.path,
+      image: path,
       serverArgv: serverArgv(server as string, offsetBytes),
       source: driver,
       subtype: driver,

@@ -28,6 +28,10 @@ const probes = {
   npm: () => missingProgram('npm'),
   curl: () => missingProgram('curl'),
   pdftotext: () => missingProgram('pdftotext'),
+  'docker-registry': () => missingProgram('docker-registry'),
+  skopeo: () => missingProgram('skopeo'),
+  umoci: () => missingProgram('umoci'),
+  openssl: () => missingProgram('openssl'),
 } satisfies Record<string, () => string | undefined>;
 
 export type Capability = keyof typeof probes;

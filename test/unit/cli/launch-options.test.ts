@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { applyEnvironment } from '../../../src/cli/environment';
+import { fetchOptions } from '../../../src/cli/fetch';
 import { flagsOf } from '../../../src/cli/flags';
 import { dropWithoutEffect, launchOptions, settleNetwork } from '../../../src/cli/launch-options';
 import { type Options, parseFlags } from '../../../src/cli/parse';
@@ -31,14 +32,15 @@ describe('launchOptions', () => {
 
   it('carry every option that works', () => {
     // Each flag changes the options; one that changes nothing has been forgotten.
-    const plain = JSON.stringify(launchOptions(given([])));
+    const all = (options: Options): string =>
+      JSON.stringify({ ...launchOptions(options), ...fetchOptions(options, {}) });
+    const plain = all(given([]));
+    const elsewhere = ['dry-run', 'json', 'docker-login'];
     for (const command of ['shell', 'instance start']) {
       for (const flag of flagsOf(command)) {
-        if (flag.state !== 'works' || ['dry-run', 'json'].includes(flag.name)) continue;
+        if (flag.state !== 'works' || elsewhere.includes(flag.name)) continue;
         const value = { bool: 'true', seconds: '2', map: 'A=1' }[flag.type as string] ?? 'value';
-        expect(JSON.stringify(launchOptions(given([`--${flag.name}=${value}`], {}, command))), flag.name).not.toBe(
-          plain,
-        );
+        expect(all(given([`--${flag.name}=${value}`], {}, command)), flag.name).not.toBe(plain);
       }
     }
   });

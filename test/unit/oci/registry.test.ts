@@ -13,7 +13,7 @@ function registry(server: TestServer, credentials?: Credentials): Registry {
   return new Registry({
     client: client(),
     registry: server.host,
-    insecure: true,
+    transport: 'unchecked',
     credentials: async () => credentials,
   });
 }

@@ -20,8 +20,8 @@ export interface Remote {
 
 export interface StoredLogin {
   uri: string;
-  /** `Basic …` or `Bearer …`. */
-  auth: string;
+  /** `Basic …` or `Bearer …`; older programs wrote it, and key servers need it. */
+  auth?: string;
   insecure: boolean;
 }
 
@@ -90,8 +90,8 @@ function decodeRemote(remote: JsonObject, path: string): Remote {
 }
 
 function decodeLogin({ URI: uri, Auth: auth, Insecure: insecure }: JsonObject, path: string): StoredLogin {
-  if (typeof uri !== 'string' || typeof auth !== 'string') throw bad(path, 'a login has no URI');
-  return { uri, auth, insecure: insecure === true };
+  if (typeof uri !== 'string') throw bad(path, 'a login has no URI');
+  return { uri, ...(typeof auth === 'string' && auth !== '' ? { auth } : undefined), insecure: insecure === true };
 }
 
 function known(value: unknown, fields: readonly string[], path: string): JsonObject {
@@ -117,7 +117,11 @@ export function encodeRemotes({ active, remotes, logins }: RemoteFile): string {
       ...(keyservers === undefined ? undefined : { Keyservers: keyservers }),
     },
   ]);
-  const stored = logins.map(({ uri, auth, insecure }) => ({ URI: uri, Auth: auth, Insecure: insecure }));
+  const stored = logins.map(({ uri, auth, insecure }) => ({
+    URI: uri,
+    ...(auth === undefined ? undefined : { Auth: auth }),
+    Insecure: insecure,
+  }));
   return stringify({
     Active: active ?? '',
     Remotes: Object.fromEntries(entries),

@@ -4,7 +4,7 @@ import type { ImageReference } from '../../../formats/oci/reference';
 import { findCredentials } from '../credentials';
 import type { FetchContext } from '../source';
 import { hostOf, isLoopback } from '../transfer/proxy';
-import { Registry } from './registry';
+import { Registry, type Transport } from './registry';
 
 export interface Endpoint {
   registry: Registry;
@@ -25,12 +25,18 @@ export function endpointsFor(reference: ImageReference, context: FetchContext, l
   ];
 }
 
+/** What --no-https allows, and what Apptainer allows without it for a registry on this very machine. */
+export function transportFor(registry: string, noHttps: boolean, lenient: boolean): Transport {
+  if (noHttps) return 'unchecked';
+  return lenient && isLoopback(hostOf(new URL(`https://${registry}`))) ? 'http-too' : 'https';
+}
+
 function common(registry: string, context: FetchContext, lenient: boolean) {
   const { client, options, env, signal, onWarning } = context;
-  const insecure = options.noHttps || (lenient && isLoopback(hostOf(new URL(`https://${registry}`))));
+  const transport = transportFor(registry, options.noHttps ?? false, lenient);
   const { authFile, dockerUsername: username, dockerPassword: password } = options;
   const credentials = { env, authFile, username, password, onWarning, signal };
-  return { client, insecure, signal, credentials: (name: string) => findCredentials(registry, name, credentials) };
+  return { client, transport, signal, credentials: (name: string) => findCredentials(registry, name, credentials) };
 }
 
 /** The user's password for the registry is none of a mirror's business: what files say about the mirror is. */
@@ -42,7 +48,7 @@ function mirrorEndpoint(url: URL, repository: string, context: FetchContext): En
     client,
     registry: url.host,
     endpoint: url,
-    insecure: options.noHttps,
+    transport: options.noHttps ? 'unchecked' : 'https',
     credentials: (name) => findCredentials(url.host, name, credentials),
     signal,
   });

@@ -8,6 +8,7 @@ import { MAX_JSON_BYTES } from '../../../formats/oci/json';
 import { decodeManifest, type IndexEntry } from '../../../formats/oci/manifest';
 import { OCI_INDEX } from '../../../formats/oci/media-types';
 import { hostArch } from '../arch';
+import { errnoText } from '../errno-text';
 import type { FetchContext } from '../source';
 import { type Found, type OciImage, resolveManifest } from './image';
 
@@ -110,6 +111,5 @@ function directoryFiles(directory: string): LayoutFiles {
 
 export function unreadable(path: string, cause: unknown): RuntimeError {
   const errno = errnoOf(cause);
-  const words = errno === 'ENOENT' ? 'no such file or directory' : (errno ?? String(cause));
-  return new RuntimeError('IMAGE_OPEN', `open ${path}: ${words}`, { path, errno, cause });
+  return new RuntimeError('IMAGE_OPEN', `open ${path}: ${errnoText(cause)}`, { path, errno, cause });
 }

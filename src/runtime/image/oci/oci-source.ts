@@ -23,11 +23,13 @@ export type OciScheme = 'docker' | 'oci' | 'oci-archive' | 'docker-archive' | 'd
 export async function ociSource(scheme: OciScheme, rest: string, context: FetchContext): Promise<ImageSource> {
   const image = await findImage(scheme, rest, context);
   const owners = process.geteuid?.() === 0 ? 'keep' : 'root';
-  const { compression = '', reproducible = false, partOfBuild } = context.options;
+  const { arch = hostArch(), compression = '', reproducible = false, partOfBuild } = context.options;
   const header = { bootstrap: scheme, from: rest };
   const dates = reproducible ? `reproducible ${context.env.SOURCE_DATE_EPOCH ?? ''}` : '';
   // The image says of itself what it was made from: the same layers under another name are another file.
-  const identity = [FORMAT, image.digest, owners, compression, header, dates];
+  // One that has no platforms to choose from is the same for all, but worth a warning for those whom it does not fit.
+  const wanted = arch === hostArch() ? [] : [arch];
+  const identity = [FORMAT, image.digest, owners, compression, header, dates, ...wanted];
   return {
     kind: 'oci-tmp',
     key: createHash('sha256').update(JSON.stringify(identity)).digest('hex'),
@@ -82,8 +84,9 @@ async function convert(
   });
   const notes = await convertChecked(request, context);
   for (const note of notes) onWarning(note);
-  if (options.arch !== undefined && config.architecture !== undefined && config.architecture !== options.arch) {
-    onWarning(`Architecture ${config.architecture} does not match build arch ${options.arch}`);
+  const { arch = hostArch() } = options;
+  if (config.architecture !== undefined && config.architecture !== arch) {
+    onWarning(`Architecture ${config.architecture} does not match build arch ${arch}`);
   }
 }
 

@@ -8,6 +8,7 @@ import { ACCEPTED_MANIFESTS } from '../../../formats/oci/media-types';
 import { discard, headerOf, readAll } from '../transfer/answer';
 import type { HttpClient, HttpRequest, HttpResponse } from '../transfer/http';
 import { registryError } from './registry-error';
+import { isCertificateError } from '../transfer/wording';
 import { answerChallenge } from './token';
 
 export interface RegistryOptions {
@@ -16,8 +17,10 @@ export interface RegistryOptions {
   registry: string;
   /** Where it is reached, when that is not `https://<registry>`: a mirror. */
   endpoint?: URL;
-  /** Certificates are not checked; when there is no https, plain http does. */
-  insecure?: boolean;
+  /**
+   * `https` alone; `http-too`: plain http where there is no https; `unchecked`: that, and certificates are not looked at.
+   */
+  transport?: Transport;
   credentials?: (repository: string) => Promise<Credentials | undefined>;
   signal?: AbortSignal;
 }
@@ -27,6 +30,8 @@ export interface FetchedManifest {
   digest: string;
   contentType?: string;
 }
+
+export type Transport = 'https' | 'http-too' | 'unchecked';
 
 export type Action = 'pull' | 'pull,push';
 
@@ -99,7 +104,8 @@ export class Registry {
   }
 
   private async authorized(repository: string, scope: string, request: HttpRequest): Promise<HttpResponse> {
-    const { client, insecure = false, signal } = this.options;
+    const { client, transport, signal } = this.options;
+    const insecure = transport === 'unchecked';
     const send = (): Promise<HttpResponse> => {
       // The registry may send us elsewhere for uploads; who we are is nobody else's business.
       const known = this.ownOrigin === request.url.origin ? this.authorizations.get(scope) : undefined;
@@ -129,16 +135,17 @@ export class Registry {
   }
 
   private async findUrl(): Promise<URL> {
-    const { endpoint, registry, insecure } = this.options;
+    const { endpoint, registry, transport = 'https' } = this.options;
     if (endpoint) return new URL('/', endpoint);
     if (registry === 'docker.io') return new URL(`${HUB_ENDPOINT}/`);
     const secure = new URL(`https://${registry}/`);
-    if (!insecure) return secure;
+    if (transport === 'https') return secure;
     // Without https there is only one way to find that out.
     const { client, signal } = this.options;
-    const ping = { url: new URL('v2/', secure), insecure: true, once: true, signal };
+    const ping = { url: new URL('v2/', secure), insecure: transport === 'unchecked', once: true, signal };
     const answer = await client.request(ping).catch((error: unknown) => {
       signal?.throwIfAborted();
+      if (isCertificateError(error)) throw error;
       return error;
     });
     if (answer instanceof Error) return new URL(`http://${registry}/`);

@@ -14,6 +14,11 @@ export function failureCode(error: unknown): string | undefined {
   return undefined;
 }
 
+/** Whether a server was there, with a certificate that we do not trust. */
+export function isCertificateError(error: unknown): boolean {
+  return CERTIFICATE.test(failureCode(error) ?? '');
+}
+
 /** A URL for messages: queries and passwords may be secrets. */
 export function shownUrl(url: URL): string {
   return `${url.protocol}//${url.host}${url.pathname}`;
