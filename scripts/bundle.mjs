@@ -60,7 +60,9 @@ async function allOrDie(bundles) {
 async function bundleWorkers(esbuild, options) {
   const directory = join(root, 'src/workers');
   if (!existsSync(directory)) return;
-  const tasks = readdirSync(directory).filter((name) => name.endsWith('.ts') && name !== 'pool.ts');
+  const tasks = readdirSync(directory).filter(
+    (name) => name.endsWith('.ts') && !['pool.ts', 'hosts.ts'].includes(name),
+  );
   await esbuild.build({
     ...options,
     entryPoints: tasks.map((name) => join(directory, name)),

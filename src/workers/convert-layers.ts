@@ -7,7 +7,7 @@ import { type Reply, replyWith } from './shared/reply';
 export interface ConvertLayersTask {
   addonPath: string;
   output: { path: string; offsetBytes: number };
-  options: ConvertOptions;
+  options: Omit<ConvertOptions, 'counters'>;
 }
 
 export interface ConvertLayersReply {
@@ -15,30 +15,37 @@ export interface ConvertLayersReply {
   diffIds: string[];
   /** What was left out, in words. */
   notes: string[];
-  /** The caller has changed his mind; the rest is empty. */
-  isCancelled: boolean;
 }
 
-export default function run(task: ConvertLayersTask): Reply<ConvertLayersReply> {
+/** Counters of a task: whether to give up, bytes packed, then from here on bytes read of each layer. */
+export const FIRST_LAYER_COUNTER = 2;
+
+/** `counters` are added by whoever runs the task. */
+export default function run(task: ConvertLayersTask & { counters: BigInt64Array }): Reply<ConvertLayersReply> {
   return replyWith('IMAGE_BUILD', () => convert(task));
 }
 
-function convert({ addonPath, output, options }: ConvertLayersTask): ConvertLayersReply {
+function convert({
+  addonPath,
+  output,
+  options,
+  counters,
+}: ConvertLayersTask & { counters: BigInt64Array }): ConvertLayersReply {
   const addon = loadAddon(addonPath);
-  const fd = openSync(output.path, constants.O_RDWR | constants.O_CREAT, 0o755);
+  // Made by the caller: one that is gone was removed, and must not come back.
+  const fd = openSync(output.path, constants.O_RDWR);
   try {
-    const { sizeBytes, diffIds, notes } = addon.convertLayers(fd, output.offsetBytes, options);
-    return { sizeBytes, diffIds, notes, isCancelled: false };
+    const { sizeBytes, diffIds, notes } = addon.convertLayers(fd, output.offsetBytes, { ...options, counters });
+    return { sizeBytes, diffIds, notes };
   } catch (error) {
     const { kind, message, object: path } = error as ImageAddonError;
-    if (kind === 'cancelled') return { sizeBytes: 0, diffIds: [], notes: [], isCancelled: true };
     if (kind === 'integrity') {
       throw new RuntimeError('INTEGRITY', message, { path, hint: 'the copy is damaged: fetch the image again' });
     }
     if (kind === 'limit') {
       throw new RuntimeError('IMAGE_BUILD', message, {
         path,
-        hint: 'an image of that size is refused unless the limit is raised',
+        hint: 'the limit is "conversion max size" or "conversion max entries" in davit.conf',
       });
     }
     throw error;

@@ -3,11 +3,11 @@ import { statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { errnoOf, RuntimeError } from '../../errors';
 import type { NewEntry } from '../../formats/container/tree';
-import type { ConvertLayersReply, ConvertLayersTask } from '../../workers/convert-layers';
+import { type ConvertLayersReply, type ConvertLayersTask, FIRST_LAYER_COUNTER } from '../../workers/convert-layers';
 import { imageAddonPath, runTask } from '../../workers/pool';
 import type { OnProgress } from '../image/progress';
 import { parseCompression } from './compression';
-import { count, type PackedBytes, whilePacking } from './packing-progress';
+import { type PackedBytes, whilePacking } from './packing-progress';
 
 export interface LayerFile {
   /** The blob, as the registry gave it. */
@@ -24,7 +24,7 @@ export interface ConvertLayersRequest {
   layers: LayerFile[];
   /** Put on top of the layers; what has `replace` goes through whatever a layer has put there, links included. */
   generated: NewEntry[];
-  /** The file is made when it is missing, and ends where the squashfs does. */
+  /** The file is there, and will end where the squashfs does. */
   output: { path: string; offsetBytes: number };
   /** `zstd`, `gzip`, `xz` or `lz4`. */
   compression: { name: string; level?: number };
@@ -62,9 +62,6 @@ export const DEFAULT_LIMITS: ConvertLimits = { maxEntries: 1_000_000, maxBytes: 
 const BLOCK_BYTES = 131072;
 /** Reading and hashing keep up with about so many; each holds up to ten blocks in memory. */
 const MAX_WORKERS = 32;
-/** Positions in the shared counters. */
-const CANCEL = 0;
-const FIRST_LAYER = 2;
 /** OCI image specification, layer.md; Docker's distribution manifest 2.2. How they are compressed, the bytes say. */
 const LAYER_TYPES =
   /^application\/(vnd\.oci\.image\.layer\.(nondistributable\.)?v1\.tar|vnd\.docker\.image\.rootfs\.(foreign\.)?diff\.tar(\.(gzip|zstd))?)(\+(gzip|zstd))?$/;
@@ -80,21 +77,16 @@ export async function convertLayers(request: ConvertLayersRequest): Promise<Conv
   const { layers, signal, onProgress } = request;
   signal?.throwIfAborted();
   for (const layer of layers) checkLayer(layer);
-  const shared = new SharedArrayBuffer(BigInt64Array.BYTES_PER_ELEMENT * (FIRST_LAYER + layers.length));
-  const counters = new BigInt64Array(shared);
-  const cancel = () => Atomics.store(counters, CANCEL, 1n);
-  signal?.addEventListener('abort', cancel, { once: true });
-  try {
-    const task = taskFor(request, counters);
-    const reply = await whilePacking(amountOf(layers, counters), onProgress, () =>
-      runTask<ConvertLayersTask, ConvertLayersReply>('convert-layers', task),
-    );
-    const { sizeBytes, diffIds, notes, isCancelled } = reply;
-    if (isCancelled) signal?.throwIfAborted();
-    return { sizeBytes, notes, diffIds };
-  } finally {
-    signal?.removeEventListener('abort', cancel);
-  }
+  const counters = FIRST_LAYER_COUNTER + layers.length;
+  const { sizeBytes, diffIds, notes } = await whilePacking(amountOf(layers), onProgress, (onCounters) =>
+    runTask<ConvertLayersTask, ConvertLayersReply>('convert-layers', taskFor(request), {
+      partial: request.output.path,
+      counters,
+      onCounters,
+      signal,
+    }),
+  );
+  return { sizeBytes, notes, diffIds };
 }
 
 function checkLayer({ mediaType, digest, diffId }: LayerFile): void {
@@ -109,7 +101,7 @@ function checkLayer({ mediaType, digest, diffId }: LayerFile): void {
   }
 }
 
-function taskFor(request: ConvertLayersRequest, counters: BigInt64Array): ConvertLayersTask {
+function taskFor(request: ConvertLayersRequest): ConvertLayersTask {
   const { layers, generated, output, compression, owners, limits = DEFAULT_LIMITS, latestS } = request;
   const { name, level } = compression;
   return {
@@ -126,17 +118,15 @@ function taskFor(request: ConvertLayersRequest, counters: BigInt64Array): Conver
       workers: Math.min(availableParallelism(), MAX_WORKERS),
       mtime: request.timeS ?? Math.floor(Date.now() / 1000),
       ...(latestS === undefined ? {} : { latestS }),
-      counters,
     },
   };
 }
 
 /** How much of the blobs has been read. */
-function amountOf(layers: LayerFile[], counters: BigInt64Array): () => PackedBytes {
+function amountOf(layers: LayerFile[]): (counters: number[]) => PackedBytes {
   const totalBytes = layers.map(({ path }) => sizeOf(path)).reduce((left, right) => left + right, 0);
-  return () => {
-    let doneBytes = 0;
-    for (let at = FIRST_LAYER; at < counters.length; at++) doneBytes += count(counters, at);
+  return (counters) => {
+    const doneBytes = counters.slice(FIRST_LAYER_COUNTER).reduce((left, right) => left + right, 0);
     return { doneBytes, totalBytes };
   };
 }

@@ -94,5 +94,5 @@ async function unpackSandbox({ image }: InspectedImage, directory: string): Prom
     directory,
     faithful,
   };
-  return await runTask('unpack-sandbox', task);
+  return await runTask('unpack-sandbox', task, { partial: directory });
 }

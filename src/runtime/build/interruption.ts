@@ -1,5 +1,6 @@
 /** Signals during a build: the running child is ended first, then everything that was made is removed. */
 import { RuntimeError } from '../../errors';
+import { endHosts } from '../../workers/hosts';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 export type EndSignal = (typeof SIGNALS)[number];
@@ -73,6 +74,7 @@ export class Interruption {
       this.killer = setTimeout(() => child.kill('SIGKILL'), PATIENCE_MS);
       return;
     }
+    endHosts();
     this.undoAll();
     this.endProcess(signal);
   }

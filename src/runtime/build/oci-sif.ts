@@ -1,5 +1,5 @@
 /** A SIF out of the layers of an OCI image. */
-import { open } from 'node:fs/promises';
+import { open, rm } from 'node:fs/promises';
 import { composeImage } from '../../formats/container/compose';
 import { formatLabels } from '../../formats/container/labels';
 import type { NewEntry, TreeEntry } from '../../formats/container/tree';
@@ -13,7 +13,7 @@ import { type BuildTimes, buildTimes, imageId } from './times';
 const GROUP = 1;
 
 /**
- * Makes the file. Header and table are written last: a file that is not complete is no SIF.
+ * Makes the file, in the place of what an earlier try has left. Header and table are written last: a file that is not complete is no SIF.
  * @returns what was left out, in words
  * @throws RuntimeError of convertLayers(), or a system error of the file
  */
@@ -23,7 +23,9 @@ export async function writeOciSif(request: ConvertRequest): Promise<string[]> {
   const timeS = Math.floor(times.timeMs / 1000);
   const { entries, objects, warnings } = composeOciImage(request, new Date(times.timeMs));
   const layout = new SifLayout(imageId(times), times.latestS === undefined ? timeS : NO_TIME_S);
-  const file = await open(path, 'w+');
+  // A new inode: the worker of a caller who was killed may still be writing to the old one.
+  await rm(path, { force: true });
+  const file = await open(path, 'wx+');
   try {
     for (const { type, name, content } of objects) {
       const bytes = Buffer.from(content);
@@ -39,6 +41,7 @@ export async function writeOciSif(request: ConvertRequest): Promise<string[]> {
       output: { path, offsetBytes: layout.nextOffset(object) },
       compression: level === undefined ? { name } : { name, level: Number(level) },
       owners: process.geteuid?.() === 0 ? 'keep' : 'root',
+      limits: request.limits,
       timeS,
       latestS: times.latestS,
       onProgress,
@@ -49,6 +52,9 @@ export async function writeOciSif(request: ConvertRequest): Promise<string[]> {
     await file.write(table, 0, table.length, tableOffsetBytes);
     await file.write(head, 0, head.length, 0);
     return [...warnings, ...notes];
+  } catch (error) {
+    await rm(path, { force: true });
+    throw error;
   } finally {
     await file.close();
   }

@@ -12,12 +12,13 @@ import type { BuildContext } from './context';
 import { exitWords } from './exit-words';
 import { runProgram } from './host-script';
 import type { BuildOptions } from './options';
-import { count, whilePacking } from './packing-progress';
+import { whilePacking } from './packing-progress';
 import { type BuildTimes, imageId } from './times';
 
 /** Positions in the shared counters. */
 const PACKED = 0;
 const TO_PACK = 1;
+const COUNTERS = 2;
 
 export interface PackRequest {
   source: BuildSifTask['source'];
@@ -43,7 +44,6 @@ export async function packSif(
 ): Promise<string[]> {
   const { times, arch, ...rest } = request;
   const { compressor, level } = parseCompression(options.compression);
-  const counters = new BigInt64Array(new SharedArrayBuffer(BigInt64Array.BYTES_PER_ELEMENT * 2));
   const task: BuildSifTask = {
     addonPath: imageAddonPath(),
     target,
@@ -53,15 +53,15 @@ export async function packSif(
     id: imageId(times),
     version: options.version,
     hostArch: hostArch(),
-    counters,
     timeMs: times.timeMs,
     latestS: times.latestS,
     ...rest,
     ...(arch === undefined ? {} : { arch }),
   };
-  const amount = () => ({ doneBytes: count(counters, PACKED), totalBytes: count(counters, TO_PACK) });
-  return await whilePacking(amount, onProgress, async () => {
-    return (await runTask<BuildSifTask, BuildSifResult>('build-sif', task)).notes;
+  const amount = (counters: number[]) => ({ doneBytes: counters[PACKED] ?? 0, totalBytes: counters[TO_PACK] ?? 0 });
+  return await whilePacking(amount, onProgress, async (onCounters) => {
+    const how = { partial: target, counters: COUNTERS, onCounters };
+    return (await runTask<BuildSifTask, BuildSifResult>('build-sif', task, how)).notes;
   });
 }
 

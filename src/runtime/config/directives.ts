@@ -38,12 +38,21 @@ export interface LaunchConfig {
   downloadConcurrency: number;
   /** Bytes. */
   downloadPartSize: number;
+  /** MiB that the layers of an image may hold, unpacked. */
+  conversionMaxSize: number;
+  /** Files, directories and links in all layers of an image together. */
+  conversionMaxEntries: number;
 }
 
 /** The part that fetching images looks at. */
 export type RegistrySettings = Pick<
   LaunchConfig,
-  'registryMirrors' | 'registryCaFile' | 'downloadConcurrency' | 'downloadPartSize'
+  | 'registryMirrors'
+  | 'registryCaFile'
+  | 'downloadConcurrency'
+  | 'downloadPartSize'
+  | 'conversionMaxSize'
+  | 'conversionMaxEntries'
 >;
 
 export type DirectiveType = 'bool' | 'number' | 'text' | 'list' | readonly string[];
@@ -92,6 +101,8 @@ const EFFECTIVE: [string, DirectiveType, string, keyof LaunchConfig][] = [
   ['registry ca file', 'text', '', 'registryCaFile'],
   ['download concurrency', 'number', '3', 'downloadConcurrency'],
   ['download part size', 'number', '5242880', 'downloadPartSize'],
+  ['conversion max size', 'number', '262144', 'conversionMaxSize'],
+  ['conversion max entries', 'number', '1000000', 'conversionMaxEntries'],
 ];
 
 /** Known to Apptainer and without effect here: read without a complaint, so that a site can copy its file. */

@@ -73,6 +73,8 @@ export interface ConvertRequest {
   /** GOARCH name. */
   arch: string;
   compression?: string;
+  /** What the layers may cost. */
+  limits: { maxEntries: number; maxBytes: number };
   version: string;
   /** The new file. */
   path: string;

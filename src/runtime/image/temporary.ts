@@ -2,6 +2,7 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf, RuntimeError } from '../../errors';
+import { endHosts } from '../../workers/hosts';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
@@ -56,6 +57,7 @@ export class TemporaryDirectory {
   }
 
   private readonly stop = (signal: NodeJS.Signals): void => {
+    endHosts();
     this.remove();
     process.kill(process.pid, signal); // now with its default effect, or another listener's
   };

@@ -58,7 +58,9 @@ export async function unpackedRootfs(
     key: unpackedKey(image, isRoot()),
     faithful: isRoot(),
   };
-  const unpacked: UnpackResult = await runTask('unpack-rootfs', task);
+  const unpacked: UnpackResult = await runTask('unpack-rootfs', task, {
+    partial: join(directory, `${task.key}.partial`),
+  });
   for (const note of unpacked.notes) onNote(note);
   return unpacked.path;
 }

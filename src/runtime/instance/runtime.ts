@@ -10,7 +10,7 @@ import type { CompiledPlan } from '../launch/plan';
 import { stateDirectory } from '../state-directory';
 import { Capture } from './capture';
 import { type InstanceInfo, instanceInfo } from './info';
-import { Limiter } from './limiter';
+import { Limiter } from '../../workers/shared/limiter';
 import { signalNumber, stopInstances } from './lifecycle';
 import { followLog, LogReader, type LogStream, logPath } from './logs';
 import { checkInstanceName, globMatcher } from './names';

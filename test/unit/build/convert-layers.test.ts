@@ -1,12 +1,15 @@
+import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { TreeEntry } from '../../../src/formats/container/tree';
+import { decodeConfig } from '../../../src/formats/oci/config';
 import type * as Api from '../../../src/runtime/build/convert-layers';
+import type * as OciSif from '../../../src/runtime/build/oci-sif';
 import type { ProgressEvent } from '../../../src/runtime/image/progress';
 import { loadAddon } from '../../../src/workers/shared/image-addon';
 import { addonBuilt, addonPath, makeDriver } from '../../fixtures/image-addon';
@@ -14,6 +17,9 @@ import { digestOf, tarOf, type TarItem } from '../../fixtures/tar';
 
 const GZIP = 'application/vnd.oci.image.layer.v1.tar+gzip';
 const OFFSET_BYTES = 36864;
+const CONFIG = decodeConfig(
+  Buffer.from('{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]}}'),
+);
 
 let dir: string;
 let api: typeof Api;
@@ -37,6 +43,7 @@ function layer(items: TarItem[], changes: Partial<Api.LayerFile> = {}): Api.Laye
 
 function request(layers: Api.LayerFile[], changes: Partial<Api.ConvertLayersRequest> = {}): Api.ConvertLayersRequest {
   const path = join(dir, `out-${count++}`);
+  writeFileSync(path, '');
   return {
     layers,
     generated: [],
@@ -179,18 +186,58 @@ describe.skipIf(!addonBuilt)('layers to a squashfs (needs the image addon)', () 
     expect(text(listed(asked, await api.convertLayers(asked), 'etc'), 'etc/hosts')).toBe('lower');
   });
 
-  it('survives a worker that dies', async () => {
-    const home = join(dir, 'dying');
+  describe('whose worker', () => {
+    const DYING: [string, string, string][] = [
+      ['ends', 'module.exports = () => process.exit(3);', 'run worker "convert-layers"'],
+      ['crashes', "module.exports = () => process.kill(process.pid, 'SIGSEGV');", 'it was ended by SIGSEGV'],
+      ['aborts', "module.exports = () => process.kill(process.pid, 'SIGABRT');", 'it was ended by SIGABRT'],
+      ['throws', "module.exports = () => { throw new Error('unforeseen'); };", 'unforeseen'],
+      ['is killed, as for want of memory', "module.exports = () => process.kill(process.pid, 'SIGKILL');", 'SIGKILL'],
+      [
+        'fills its heap',
+        'module.exports = () => { for (const all = [];;) all.push(new Array(1e6).fill(1.5)); };',
+        'memory',
+      ],
+    ];
+
+    it.each(DYING)('%s', { timeout: 30_000 }, async (what, script, words) => {
+      const home = join(dir, what.replaceAll(/[^a-z]/g, ''));
+      mkdirSync(home);
+      const driver = await makeDriver(home, ['runtime/build/oci-sif.ts', 'runtime/build/convert-layers.ts']);
+      writeFileSync(join(home, 'dist/workers/convert-layers.cjs'), script);
+      const dying: typeof Api & typeof OciSif = createRequire(__filename)(driver);
+      const error = { name: 'RuntimeError', code: 'NATIVE', message: expect.stringContaining(words) };
+      await expect(dying.convertLayers(request([layer(lower)]))).rejects.toMatchObject(error);
+      // What was begun of a SIF is gone.
+      const path = join(home, 'image.sif');
+      const layers = [layer(lower)].map((made) => ({ ...made, diffId: made.diffId as string }));
+      const whole = {
+        layers,
+        config: CONFIG,
+        digest: layers[0]?.digest as string,
+        arch: 'amd64',
+        path,
+        version: '1',
+        env: {},
+      };
+      const header = { bootstrap: 'docker', from: 'image' };
+      const limits = api.DEFAULT_LIMITS;
+      const asked = dying.writeOciSif({ ...whole, header, limits, onProgress: () => undefined });
+      await expect(asked).rejects.toMatchObject(error);
+      expect(existsSync(path)).toBe(false);
+    });
+  });
+
+  it('leaves nothing when the caller is killed', { timeout: 30_000 }, async () => {
+    const home = join(dir, 'killed');
     mkdirSync(home);
     const driver = await makeDriver(home, ['runtime/build/convert-layers.ts']);
-    writeFileSync(join(home, 'dist/workers/convert-layers.cjs'), 'module.exports = () => process.exit(3);');
-    const dying: typeof Api = createRequire(__filename)(driver);
-    const before = readdirSync(dir).length;
-    await expect(dying.convertLayers(request([layer(lower)]))).rejects.toMatchObject({
-      name: 'RuntimeError',
-      code: 'NATIVE',
-      message: expect.stringContaining('convert-layers'),
-    });
-    expect(readdirSync(dir).length).toBe(before + 1); // the layer alone: nothing was begun
+    const large = layer(Array.from({ length: 60 }, (_, i) => ({ name: `f${i}`, content: randomBytes(1 << 20) })));
+    const asked = request([large], { compression: { name: 'xz' } });
+    const script = `require(${JSON.stringify(driver)}).convertLayers({
+      ...${JSON.stringify(asked)}, onProgress: ({ doneBytes }) => doneBytes > 0 && process.kill(process.pid, 'SIGKILL') })`;
+    const { signal } = spawnSync(process.execPath, ['-e', script], { stdio: ['ignore', 'inherit', 'inherit'] });
+    expect(signal).toBe('SIGKILL');
+    await vi.waitFor(() => expect(existsSync(asked.output.path)).toBe(false), { timeout: 5000 });
   });
 });

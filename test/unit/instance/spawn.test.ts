@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Capture } from '../../../src/runtime/instance/capture';
-import { Limiter } from '../../../src/runtime/instance/limiter';
+import { Limiter } from '../../../src/workers/shared/limiter';
 import { spawnPlan } from '../../../src/runtime/instance/spawn';
 import type { CompiledPlan } from '../../../src/runtime/launch/plan';
 import { makeStateDir } from './fixtures';

@@ -63,7 +63,7 @@ async function convert(
   { header, path, additions }: Pick<ConvertRequest, 'header' | 'path' | 'additions'>,
   context: FetchContext,
 ): Promise<void> {
-  const { onInfo, onWarning, onProgress, options, version, env, signal } = context;
+  const { onInfo, onWarning, onProgress, options, settings, version, env, signal } = context;
   if (!options.partOfBuild) onInfo('Starting build...');
   onInfo('Fetching OCI image...');
   const config = await readConfig(image);
@@ -77,6 +77,7 @@ async function convert(
     env,
     arch: config.architecture ?? hostArch(),
     compression: options.compression,
+    limits: { maxEntries: settings.conversionMaxEntries, maxBytes: settings.conversionMaxSize * 2 ** 20 },
     version,
     path,
     onProgress,
