@@ -1,9 +1,19 @@
-import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { describeWith } from './support/capabilities';
+import { describeWith, isRoot, testWith } from './support/capabilities';
 import { base, build, buildEnv, buildText, built, leftovers, SECTIONS } from './support/definitions';
-import { withWorld } from './support/world';
+import { owners } from './support/squashfs';
+import { davitPath, withWorld } from './support/world';
 
 describeWith(SECTIONS, 'definition files', () => {
   withWorld('with several stages', (world) => {
@@ -43,7 +53,71 @@ ${header}%arguments
     });
   });
 
+  withWorld('with several stages and owners', (world) => {
+    testWith(isRoot ? ['mksquashfs'] : ['subuid', 'mksquashfs'], 'copies between stages are faithful', async () => {
+      const header = `Bootstrap: localimage\nFrom: ${base(world())}\n`;
+      const text = `${header}Stage: one
+%post
+    mkdir -p /o/d /o/t; touch /o/s /o/c; ln /o/s /o/hard; mkfifo /o/f
+    chown 3:4 /o/c; chmod 640 /o/c; chmod 6755 /o/s; chmod 2775 /o/d; chmod 1777 /o/t; touch -d @978307200 /o/s
+
+${header}Stage: two
+%files from one
+    /o
+    /o/s /top
+    /o/c /existing
+`;
+      const { image, ...result } = await buildText(world(), 'faithful', text);
+      expect(result).toMatchObject({ status: 0 });
+      expect(owners(image, ['o/c', 'o/d', 'o/t', 'o/s', 'o/hard', 'o/f', 'top', 'existing'])).toEqual([
+        'o/c 3:4 -rw-r-----',
+        'o/d 0:0 drwxrwsr-x',
+        'o/t 0:0 drwxrwxrwt',
+        'o/s 0:0 -rwsr-sr-x',
+        'o/hard 0:0 -rwsr-sr-x',
+        'o/f 0:0 prw-rw-r--',
+        'top 0:0 -rwsr-sr-x',
+        'existing 3:4 -rw-r-----',
+      ]);
+      const script = 'stat -c "%h %Y" /o/s /top; test /o/s -ef /o/hard && echo same';
+      expect(await world().inside([], script, image)).toBe('2 978307200\n1 978307200\nsame');
+      expect(leftovers(world())).toEqual([]);
+    });
+
+    test('the caller’s umask has no say in what is built, only in the image’s own mode', async () => {
+      const text = `Bootstrap: localimage
+From: ${base(world())}
+%setup
+    umask; touch "$APPTAINER_ROOTFS/of-setup"
+%files
+    /etc/hostname /sub/copied
+%post
+    umask; touch /of-post; mkdir /dir-of-post; echo 'export A=1' >>$APPTAINER_ENVIRONMENT
+`;
+      const definition = world().write('umask.def', text);
+      const image = world().path('umask.sif');
+      const words = `umask 077; exec ${davitPath} build ${image} ${definition}`;
+      const result = await world().command('sh', ['-c', words], { env: buildEnv(world()) });
+      expect(result).toMatchObject({ status: 0, stdout: '0002\n0002\n' });
+      const script =
+        'stat -c "%a %n" /of-setup /of-post /dir-of-post /sub /.singularity.d/env/91-environment.sh /.singularity.d';
+      expect(await world().inside([], script, image)).toBe(
+        '664 /of-setup\n664 /of-post\n775 /dir-of-post\n755 /sub\n664 /.singularity.d/env/91-environment.sh\n755 /.singularity.d',
+      );
+      expect(statSync(image).mode & 0o777).toBe(0o700);
+    });
+  });
+
   withWorld('into other targets', (world) => {
+    test('a sandbox is built beside its place, and nothing else is left there', async () => {
+      const text = `Bootstrap: localimage\nFrom: ${base(world())}\n%setup\n echo "$APPTAINER_ROOTFS"\n`;
+      const definition = world().write('beside.def', text);
+      const sandbox = join(world().makeDirectory('beside'), 'box');
+      const result = await world().davit('build', '--sandbox', sandbox, definition);
+      expect(result).toMatchObject({ status: 0, stdout: expect.stringContaining(world().path('beside/build-temp-')) });
+      expect(readdirSync(world().path('beside'))).toEqual(['box']);
+    });
+
     test('a sandbox, which --update runs sections over', async () => {
       const sandbox = world().path('sandbox');
       const definition = world().write(

@@ -1,6 +1,6 @@
 /** The private directory that a build works in. */
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, realpathSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { errnoOf, RuntimeError } from '../../errors';
 import { temporaryParent } from '../image/temporary';
 import type { Interruption } from './interruption';
@@ -16,7 +16,7 @@ export class Bundle {
 
   /** Makes a new one, which is removed with the build. @throws RuntimeError IMAGE_BUILD */
   static make(options: BuildOptions, env: NodeJS.ProcessEnv, interruption: Interruption): Bundle {
-    const parent = resolve(temporaryParent(env, options.tmpdir));
+    const parent = resolve(parentOf(options, env));
     let directory: string;
     try {
       directory = realpathSync(mkdtempSync(join(parent, 'build-temp-')));
@@ -73,4 +73,12 @@ export class Bundle {
     }
     return path;
   }
+}
+
+const VARIABLES = ['DAVIT_TMPDIR', 'APPTAINER_TMPDIR', 'SINGULARITY_TMPDIR', 'TMPDIR'];
+
+/** A sandbox is built beside its own place, where it only has to be renamed at the end; unless a directory is named. */
+function parentOf({ sandbox, target, tmpdir }: BuildOptions, env: NodeJS.ProcessEnv): string {
+  const named = [tmpdir, ...VARIABLES.map((name) => env[name])].some((value) => (value ?? '').trim() !== '');
+  return sandbox && !named ? dirname(resolve(target)) : temporaryParent(env, tmpdir);
 }

@@ -28,8 +28,7 @@ export async function copyInto(
   rules: CopyRules,
   name = basename(source),
 ): Promise<void> {
-  const there = lstatSync(target, { throwIfNoEntry: false });
-  const destination = there?.isDirectory() && name !== '..' ? join(target, name) : target;
+  const destination = destinationOf(target, name);
   const umask = process.umask();
   const inodes = new Set<string>();
   const excluded = rules.exclude === undefined ? undefined : statSync(rules.exclude, { throwIfNoEntry: false });
@@ -42,6 +41,12 @@ export async function copyInto(
     const errno = errnoOf(error);
     throw new RuntimeError('IMAGE_BUILD', `copy "${path}" to "${destination}": ${wording(error)}`, { path, errno });
   }
+}
+
+/** Where a copy goes: into a directory by its name, else to the target itself. */
+export function destinationOf(target: string, name: string): string {
+  const there = lstatSync(target, { throwIfNoEntry: false });
+  return there?.isDirectory() && name !== '..' ? join(target, name) : target;
 }
 
 function wording(error: unknown): string {

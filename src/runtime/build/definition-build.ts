@@ -24,7 +24,7 @@ import { rootArch } from './root-arch';
 import type { Specification } from './specification';
 import { announceSections, buildStage, stageName } from './stage';
 import { replaceTarget } from './target';
-import { buildTimes } from './times';
+import { type BuildTimes, buildTimes } from './times';
 
 /**
  * A definition that only describes its base is built without a root directory: the base goes straight into the new
@@ -142,23 +142,42 @@ async function sourceFile(stage: Stage, { fetching }: Pick<Build, 'fetching'>): 
   return source.kind === 'file' ? source.path : await fetched(source, fetching);
 }
 
+/** The file mode creation mask of all that sections and copies make, whatever the caller's is: as Apptainer builds. */
+const BUILD_UMASK = 0o002;
+
 /** Builds all stages, here and now, and makes the image of the last one. @throws RuntimeError */
 export async function buildStages(
-  { text, stages }: Definition,
+  definition: Definition,
   build: Build,
   { inUserNamespace }: Exclude<Rights, { kind: 'enter' }>,
   bundle = Bundle.make(build.options, build.env, build.interruption),
   fakeroot?: BuildContext['fakeroot'],
 ): Promise<void> {
-  const { options, env } = build;
-  const ctx: BuildContext = { ...build, bundle, inUserNamespace, fakeroot };
+  const caller = { ...build.caller, umask: BUILD_UMASK };
+  const ctx: BuildContext = { ...build, caller, bundle, inUserNamespace, fakeroot };
+  const umask = process.umask(BUILD_UMASK);
+  let last: BuiltStage;
+  try {
+    last = await runStages(definition, ctx, build);
+  } finally {
+    process.umask(umask);
+  }
+  await assemble(last, ctx, buildTimes(build.options, build.env, last.base.createdS));
+}
+
+interface BuiltStage {
+  stage: Stage;
+  rootfs: string;
+  base: BaseImage;
+}
+
+async function runStages({ text, stages }: Definition, ctx: BuildContext, build: Build): Promise<BuiltStage> {
   const roots = new Map<string, string>();
-  let base: BaseImage = { carried: {} };
+  const built: BuiltStage[] = [];
   for (const [index, stage] of stages.entries()) {
-    const rootfs = bundle.rootfs(index);
-    const isLast = index === stages.length - 1;
-    const updates = isLast && isUpdate(build);
-    base = await buildStage(
+    const rootfs = ctx.bundle.rootfs(index);
+    const updates = index === stages.length - 1 && isUpdate(build);
+    const base = await buildStage(
       {
         stage,
         text,
@@ -170,8 +189,9 @@ export async function buildStages(
       ctx,
     );
     if (stageName(stage) !== '') roots.set(stageName(stage), rootfs);
-    if (isLast) await assemble(rootfs, base, stage, ctx, buildTimes(options, env, base.createdS));
+    built.push({ stage, rootfs, base });
   }
+  return built.at(-1) as BuiltStage;
 }
 
 /** `--update` of a sandbox that is there; without one it is an ordinary build, and so it is with `--force`. */
@@ -205,13 +225,8 @@ function headerOf({ header }: Stage): Record<string, string> {
   return Object.fromEntries([...header].map(([key, { value }]) => [key, value]));
 }
 
-async function assemble(
-  rootfs: string,
-  { carried, arch }: BaseImage,
-  stage: Stage,
-  ctx: BuildContext,
-  times: ReturnType<typeof buildTimes>,
-): Promise<void> {
+async function assemble({ stage, rootfs, base }: BuiltStage, ctx: BuildContext, times: BuildTimes): Promise<void> {
+  const { carried, arch } = base;
   const { options, interruption, onInfo, onWarning, onProgress } = ctx;
   detachMounts(rootfs);
   if (options.sandbox) {

@@ -3,8 +3,10 @@ import { basename, dirname, resolve } from 'node:path';
 import { RuntimeError } from '../../errors';
 import type { AppDefinition, FileCopy, FilesSection } from '../../formats/definition/definition';
 import type { BuildContext } from './context';
-import { copyInto } from './copy-tree';
+import { copyInto, destinationOf } from './copy-tree';
+import { exitWords } from './exit-words';
 import { expandPattern, expandVariables } from './glob';
+import { runProgram } from './host-script';
 import { makeDirectoryInRoot, resolveInRoot } from './root-path';
 
 /** Copies the files of a section from the host; links are followed. @throws RuntimeError IMAGE_BUILD */
@@ -35,7 +37,11 @@ async function copyHostFiles(
   }
 }
 
-/** Copies from the root of an earlier stage; of links only those that are named are followed, within that root. */
+/**
+ * Copies from the root of an earlier stage: owners, modes, dates and hard links stay as they are there. Of symbolic
+ * links only those that are named are followed, within that root.
+ * @throws RuntimeError IMAGE_BUILD
+ */
 export async function copyFromStage(
   { copies }: FilesSection,
   from: string,
@@ -43,18 +49,25 @@ export async function copyFromStage(
   ctx: BuildContext,
 ): Promise<void> {
   const locate = (path: string): string => resolveInRoot(from, path);
-  const rules = { followLinks: false, check: () => ctx.interruption.check() };
   for (const { source, target, line } of copies) {
     ctx.onInfo(`Copying ${shown(source)} to ${target}`);
     try {
       for (const path of expandPattern(source, { locate })) {
         const place = targetInRoot(rootfs, target === '' ? path.replace(/\/+$/, '') : target);
-        await copyInto(locate(path), place, rules, basename(path));
+        await copyFaithfully(locate(path), destinationOf(place, basename(path)), ctx);
       }
     } catch (error) {
       throw inContext(error, `unable to copy files from stage to container fs: line ${line}`);
     }
   }
+}
+
+/** cp(1) knows about owners, links, holes and attributes; it follows no link that is at the destination. */
+async function copyFaithfully(source: string, target: string, ctx: BuildContext): Promise<void> {
+  const args = ['-a', '-T', '--remove-destination', '--', source, target];
+  const { exitStatus, signal } = await runProgram('cp', args, { ...ctx.caller.env, LC_ALL: 'C' }, ctx);
+  if (exitStatus === 0) return;
+  throw new RuntimeError('IMAGE_BUILD', `copy "${source}" to "${target}": cp: ${exitWords(exitStatus, signal)}`);
 }
 
 /** %appfiles: targets are relative to the app's directory. @throws RuntimeError IMAGE_BUILD */

@@ -46,6 +46,8 @@ export function buildEnv(world: World): Record<string, string> {
 
 /** What builds have left: their temporary directories, unfinished images. */
 export function leftovers(world: World): string[] {
-  const partial = readdirSync(world.directory).filter((name) => name.endsWith('.partial'));
+  const partial = readdirSync(world.directory).filter(
+    (name) => name.endsWith('.partial') || name.startsWith('build-temp-'),
+  );
   return [...partial, ...(existsSync(world.path('tmp')) ? readdirSync(world.path('tmp')) : [])];
 }
