@@ -2,13 +2,29 @@
 // of the worker pool, and the entry that Node is started with.
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { die, isMain, root, run } from './lib.mjs';
 
 const dist = join(root, 'dist');
 
 /** Loaded when first needed, from node_modules: worker threads and transports look for their own files there. */
-const external = ['piscina', 'pino', 'yaml', '*.node'];
+const external = ['openpgp', 'piscina', 'pino', 'yaml', '*.node'];
+
+/**
+ * What few commands need lies in bundles of its own, so that the others need not read it: what is imported as
+ * `NAME.apart` is dist/NAME.cjs.
+ */
+const apart = ['src/cli/signing.apart.ts', 'src/runtime/signing/check.apart.ts'];
+const apartPlugin = {
+  name: 'apart',
+  setup(build) {
+    build.onResolve({ filter: /\.apart$/ }, ({ path }) => ({ path: `./${apartName(path)}.cjs`, external: true }));
+  },
+};
+
+function apartName(path) {
+  return basename(path).replace(/\.apart(\.ts)?$/, '');
+}
 
 /** @returns options common to all bundles */
 function common(version) {
@@ -23,6 +39,7 @@ function common(version) {
     legalComments: 'none',
     logLevel: 'warning',
     external,
+    plugins: [apartPlugin],
     define: { 'process.env.DAVIT_BUILD_VERSION': JSON.stringify(version) },
     // import() of an external package becomes require(): a vm.Script with a code cache has no module loader.
     supported: { 'dynamic-import': false },
@@ -42,6 +59,7 @@ export async function bundle() {
   await allOrDie([
     one('src/cli/main.ts', 'cli.cjs'),
     one('src/index.ts', 'index.cjs'),
+    ...apart.map((entry) => one(entry, `${apartName(entry)}.cjs`)),
     bundleWorkers(esbuild, options),
   ]);
   // Last: without it the launcher says that davit is not built.

@@ -8,7 +8,6 @@ export type ErrorCode =
   | 'IMAGE_UNSUPPORTED'
   | 'IMAGE_BUILD'
   | 'DEFINITION' // a definition file is wrong; `path` is FILE:LINE
-  | 'DEFINITION' // a definition file is wrong; `path` is FILE:LINE
   | 'INSTANCE_NAME'
   | 'INSTANCE_EXISTS'
   | 'INSTANCE_MISSING'
@@ -18,7 +17,8 @@ export type ErrorCode =
   | 'BIND'
   | 'NETWORK' // a server could not be reached, or the connection broke
   | 'REGISTRY' // a registry, library or web server refused, or answered nonsense
-  | 'INTEGRITY' // what was received is not what was announced
+  | 'INTEGRITY' // what was received is not what was announced, or not what was signed
+  | 'KEY' // a key or a keyring cannot be found, read or used
   | 'CACHE' // the image cache cannot be used as asked
   | 'NAMESPACE'
   | 'LAUNCH_STEP'
@@ -39,6 +39,9 @@ export interface ErrorDetails {
   exitCode?: number;
 }
 
+/** Bundles that lie apart have a copy of the class each; all copies are one class. */
+const BRAND = Symbol.for('davit.RuntimeError');
+
 /** The one error class. `message` is what the user reads after `FATAL:`, lower case, without a full stop. */
 export class RuntimeError extends Error {
   readonly code: ErrorCode;
@@ -47,6 +50,13 @@ export class RuntimeError extends Error {
   readonly step?: number;
   readonly hint?: string;
   readonly exitCode: number;
+  readonly [BRAND] = true;
+
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    // biome-ignore lint/complexity/noThisInStatic: a subclass is asked for its own instances
+    if (this !== RuntimeError) return Function.prototype[Symbol.hasInstance].call(this, value);
+    return typeof value === 'object' && value !== null && BRAND in value;
+  }
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });

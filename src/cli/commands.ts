@@ -2,6 +2,7 @@
 import type { CommandSpec } from './command';
 import { IMAGE_COMMANDS } from './image-commands';
 import { SIF_COMMANDS } from './sif-commands';
+import { SIGNING_COMMANDS } from './signing-commands';
 
 const IMAGE_HELP =
   'The image is a SIF file, a bare squashfs file, a sandbox directory, or instance://NAME for a running instance. ' +
@@ -149,13 +150,13 @@ const COMMANDS: readonly CommandSpec[] = [
   },
   ...IMAGE_COMMANDS,
   ...SIF_COMMANDS,
+  ...SIGNING_COMMANDS,
   ...[
     ['capability', 'Capabilities granted to users'],
     ['checkpoint', 'Checkpoints of instances'],
     ['config', 'The configuration'],
     ['delete', 'Delete an image of a library'],
     ['inspect', 'Show what an image says about itself'],
-    ['key', 'Keys for signatures'],
     ['keyserver', 'Key servers'],
     ['oci', 'OCI bundles'],
     ['overlay', 'Overlay images'],
@@ -163,8 +164,6 @@ const COMMANDS: readonly CommandSpec[] = [
     ['remote', 'Remote endpoints'],
     ['run-help', 'Show the help text of an image'],
     ['search', 'Search a library'],
-    ['sign', 'Sign an image'],
-    ['verify', 'Verify the signatures of an image'],
   ].map(
     ([name, summary]): CommandSpec => ({
       name: name as string,

@@ -12,6 +12,7 @@ import { limitFlags } from './flags/limits';
 import { otherFlags } from './flags/other';
 import { registryFlags } from './flags/registry';
 import { sifFlags } from './flags/sif';
+import { signingFlags } from './flags/signing';
 
 /** The flags that stand before the command. */
 export function flagsBeforeCommand(): readonly Flag[] {
@@ -49,6 +50,7 @@ function groupsOf(command: string): (() => Flag[])[] {
   }
   if (['inspect', 'run-help'].includes(command)) return [imageFlags];
   if (command.startsWith('sif ')) return [sifFlags];
+  if (['sign', 'verify', 'key'].includes(command.split(' ')[0] as string)) return [signingFlags];
   return [otherFlags];
 }
 
@@ -63,6 +65,7 @@ export function allFlags(): Flag[] {
     imageFlags,
     registryFlags,
     sifFlags,
+    signingFlags,
     otherFlags,
   ].flatMap((group) => group());
 }

@@ -31,6 +31,28 @@ export async function askSecret(terminal: Terminal, question: string): Promise<s
   }
 }
 
+/**
+ * Asks twice for a new passphrase, up to three times.
+ * @throws RuntimeError OPTION when the two never agree
+ */
+export async function askNewPassphrase(terminal: Terminal, question: string): Promise<string> {
+  for (let tries = 0; tries < 3; tries++) {
+    const passphrase = await askSecret(terminal, question);
+    if (passphrase === (await askSecret(terminal, 'Retype your passphrase : '))) return passphrase;
+    terminal.warning('passphrases do not match');
+  }
+  throw new RuntimeError('OPTION', 'too many retries while getting a passphrase');
+}
+
+/** Asks for a number from 0 on. @throws RuntimeError OPTION for another answer */
+export function askNumber(terminal: Terminal, question: string, most: number): number {
+  const answer = askLine(terminal, question) ?? '';
+  if (!/^[+-]?\d+$/.test(answer)) throw new RuntimeError('OPTION', `"${answer}" is no number`);
+  const number = Number(answer);
+  if (number < 0 || number > most) throw new RuntimeError('OPTION', 'invalid choice');
+  return number;
+}
+
 /** In raw mode the keys are ours: Enter and Ctrl-D end the line, Backspace corrects it, Ctrl-C ends the program. */
 async function typedLine(stdin: NodeJS.ReadStream): Promise<string> {
   let line: string[] = [];

@@ -29,24 +29,17 @@ export type Writer = (fd: number, text: string | Uint8Array) => void;
 export class Terminal {
   level: number = LEVEL.info;
   color = false;
-  /** Whether anything was written. */
-  used = false;
 
   constructor(private readonly write: Writer = writeAll) {}
 
   /** Text or bytes for standard output, exactly as they are. */
   out(text: string | Uint8Array): void {
-    if (text.length > 0) this.emit(1, text);
+    if (text.length > 0) this.write(1, text);
   }
 
   /** Text for standard error without a level, such as a usage error or a log line. */
   err(text: string): void {
-    if (text !== '') this.emit(2, text);
-  }
-
-  private emit(fd: number, text: string | Uint8Array): void {
-    this.used = true;
-    this.write(fd, text);
+    if (text !== '') this.write(2, text);
   }
 
   message(severity: Severity, text: string): void {
@@ -98,7 +91,7 @@ export function formatHint(hint: string): string {
 }
 
 /** Columns aligned with blanks; the last cell of a row is never padded. */
-export function formatTable(rows: readonly (readonly string[])[]): string {
+export function formatTable(rows: readonly (readonly string[])[], paddingBlanks = TABLE_PADDING): string {
   const widths: number[] = [];
   for (const row of rows) {
     for (let column = 0; column < row.length - 1; column++) {
@@ -110,7 +103,7 @@ export function formatTable(rows: readonly (readonly string[])[]): string {
       .map((cell, column) =>
         column === row.length - 1
           ? cell
-          : cell + ' '.repeat((widths[column] as number) - lengthOf(cell) + TABLE_PADDING),
+          : cell + ' '.repeat((widths[column] as number) - lengthOf(cell) + paddingBlanks),
       )
       .join('');
   return rows.map((row) => `${line(row)}\n`).join('');

@@ -11,47 +11,12 @@ overlay create | bool | -f --fakeroot | FAKEROOT | for use with --fakeroot
 overlay create | int | -s --size | | MiB
 overlay create | bool | -S --sparse | SPARSE | a sparse file
 overlay create | string | --tmpdir | TMPDIR | directory for temporary files
-key newpair | string | -N --name | | name of the owner
-key newpair | string | -E --email | | address of the owner
-key newpair | string | -C --comment | | comment
-key newpair | string | -P --password | | passphrase
-key newpair | bool | -U --push | | push it to the key server
-key newpair | int | -b --bit-length | | length of the key
-key list | bool | -s --secret | SECRET | private keys
-key search, key pull, key push | string | -u --url | URL | key server
-key search | bool | -l --long-list | | more about each key
-key import | bool | --new-password | | set a new passphrase
-key export | bool | -s --secret | | the private key
-key export | bool | -a --armor | | as text
-key remove | bool | -p --public | | the public key
-key remove | bool | -s --secret | | the private key
-key remove | bool | -b --both | | both
 keyserver add, keyserver remove, keyserver login, keyserver logout, keyserver list | string | -c --config | | path of remote.yaml
 keyserver add | int | -o --order | | its place in the list
 keyserver add | bool | -i --insecure | | plain http
 keyserver login | string | -u --username | LOGIN_USERNAME | user name
 keyserver login | string | -p --password | LOGIN_PASSWORD | password
 keyserver login | bool | --password-stdin | | read the password
-sign | bool | -a --all | | everything
-sign | int | -g --group-id | | a group of objects
-sign | int | --groupid | | the same as --group-id
-sign | int | --id | | the same as --sif-id
-sign | string | --key | SIGN_KEY | PEM private key
-sign | int | -k --keyidx | | index of the key
-sign, verify | int | -i --sif-id | | an object
-verify | bool | -a --all | | everything
-verify | string | --certificate | VERIFY_CERTIFICATE | certificate
-verify | string | --certificate-intermediates | VERIFY_INTERMEDIATES | intermediate certificates
-verify | string | --certificate-roots | VERIFY_ROOTS | root certificates
-verify | int | -g --group-id | | a group of objects
-verify | int | --groupid | | the same as --group-id
-verify | int | --id | | the same as --sif-id
-verify | bool | -j --json | | print JSON
-verify | string | --key | VERIFY_KEY | PEM public key
-verify | bool | --legacy-insecure | | old signatures
-verify | bool | -l --local | LOCAL_VERIFY | no key server
-verify | bool | --ocsp-verify | VERIFY_OCSP | ask OCSP
-verify | string | -u --url | URL | key server
 remote add, remote remove, remote use, remote list, remote login, remote logout, remote status | string | -c --config | | path of remote.yaml
 remote add, remote remove, remote use | bool | -g --global | | for all users
 remote add | bool | --no-login | | do not log in

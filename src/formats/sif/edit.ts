@@ -77,6 +77,12 @@ export class SifEdit {
     return found;
   }
 
+  /** An object's entry in the table, byte for byte. @throws RuntimeError OPTION when there is none */
+  entry(id: number): Buffer {
+    const at = this.slotOf(this.find(id)) * DESCRIPTOR_BYTES;
+    return this.table.subarray(at, at + DESCRIPTOR_BYTES);
+  }
+
   /** Where an object would begin. */
   nextOffset(object: Pick<AddedObject, 'partition' | 'alignmentBytes'>): number {
     const alignment = object.alignmentBytes ?? (object.partition ? PARTITION_ALIGNMENT_BYTES : 1);

@@ -83,6 +83,11 @@ export class SifFile {
     }
   }
 
+  /** The 585 bytes of an object's table entry as they are, known or not. @throws RuntimeError OPTION */
+  entry(id: number): Buffer {
+    return this.edit.entry(id);
+  }
+
   /** The 128 bytes at the head of the file, with the changes so far. */
   get headerBytes(): Buffer {
     return this.edit.headerBytes;

@@ -1,5 +1,5 @@
 /** /dev, /proc and /sys. */
-import { readTerminalPathSync } from '../../observed-fs';
+import { readlinkSync } from 'node:fs';
 import { addBind, type MountContext } from './mount-context';
 
 const DEVICES = ['tty', 'null', 'zero', 'random', 'urandom'];
@@ -47,7 +47,7 @@ function addDevice(ctx: MountContext, source: string, target: string): void {
 function standardTerminal(): string | undefined {
   for (const fd of [0, 1, 2]) {
     try {
-      const path = readTerminalPathSync(fd);
+      const path = readlinkSync(`/proc/self/fd/${fd}`);
       if (/^\/dev\/(pts\/\d+|tty[A-Z0-9]*|console)$/.test(path)) return path;
     } catch {
       // closed

@@ -165,7 +165,7 @@ describe('an instance', () => {
       imageName: 'lab.sif',
       app: 'foo',
       writableTmpfs: true,
-      command: [], // the launcher's
+      command: ['-p', '80'],
       isRun: true,
       name: '',
       pid: 0,

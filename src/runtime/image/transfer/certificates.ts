@@ -34,9 +34,8 @@ export interface TrustOptions {
 export function secureContextFor(host: string, options: TrustOptions): SecureContext {
   const { env, caFile, registryDirectories = REGISTRY_DIRECTORIES } = options;
   const own = registryFiles(host, registryDirectories);
-  const system = env.SSL_CERT_FILE ? required(env.SSL_CERT_FILE) : firstReadable(SYSTEM_BUNDLES);
   const more = caFile === undefined ? undefined : checked(required(caFile), caFile);
-  const ca = [system ?? [...rootCertificates], optional(env.NODE_EXTRA_CA_CERTS), more, own.ca];
+  const ca = [systemCertificates(env), more, own.ca];
   try {
     return createSecureContext({
       ca: ca.flat().filter((text) => text !== undefined),
@@ -45,6 +44,13 @@ export function secureContextFor(host: string, options: TrustOptions): SecureCon
   } catch (cause) {
     throw noCertificates(`certificates for ${host}`, (cause as Error).message);
   }
+}
+
+/** The authorities that the system and its user trust, as PEM texts. @throws RuntimeError CONFIG */
+export function systemCertificates(env: Environment): string[] {
+  const system = env.SSL_CERT_FILE ? required(env.SSL_CERT_FILE) : firstReadable(SYSTEM_BUNDLES);
+  const more = optional(env.NODE_EXTRA_CA_CERTS);
+  return [...(system === undefined ? rootCertificates : [system]), ...(more === undefined ? [] : [more])];
 }
 
 /** Node leaves out without a word what it cannot read. */
