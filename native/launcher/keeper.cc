@@ -23,6 +23,8 @@ namespace {
 constexpr size_t kRecordTailRoom = 16 << 10;  // two log paths of PATH_MAX and small fields
 constexpr int kEndWaitMs = 5000;              // SIGKILL needs no time but where the kernel itself waits
 constexpr int kRecordRetryMs = 1000;
+// A container that ends unmounts its image before the end of its init can be seen: the server goes first.
+constexpr int kInitFollowsMs = 500;
 
 struct Keeper {
   KeeperPlan* plan;
@@ -170,6 +172,8 @@ void server_ended(Keeper& keeper) {
   keeper.server = 0;
   close(keeper.server_fd);
   keeper.server_fd = -1;
+  struct pollfd init_ended = {keeper.init_fd, POLLIN, 0};
+  if (retry([&] { return poll(&init_ended, 1, WIFSIGNALED(status) ? 0 : kInitFollowsMs); }) > 0) return;
   Text<200> line;
   line.add("davit: the FUSE server of the image ended (status ").add_number(status_code(status));
   line.add("); the instance is ended, since its files cannot be read any more\n");

@@ -175,7 +175,7 @@ int finish(Starter& s, const StartMessage& ready, int status) {
     Text<200> text;
     text.add("the startscript of instance ").add(plan.instance.name).add(" has failed with exit status ");
     text.add_number(ended.exit_status)
-        .add("; the instance stays up, see: davit instance logs ")
+        .add("; the instance stays up, see: davit instance logs --err ")
         .add(plan.instance.name);
     say(plan.output, wait > 0 ? kError : kWarning, text.view());
     if (wait > 0) return ended.exit_status;
