@@ -1,47 +1,77 @@
-/** A Debian with nginx, made once by mmdebstrap with the sources that apt of this machine has. */
+/** An image of a registry with Debian's nginx, made once by mmdebstrap with the sources that apt of this machine has. */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { fixturesDirectory } from './images';
-import { davitPath, projectRoot } from './world';
+import { projectRoot } from './world';
 
-/** Listens on 127.0.0.1 at the port that is its argument, as a daemon; the default site of the package is changed. */
-const STARTSCRIPT = `#!/bin/sh
-sed -i "s/listen 80 .*/listen 127.0.0.1:$1;/; /listen \\[::\\]/d" /etc/nginx/sites-available/default
-exec nginx
-`;
+const sharedLayout = join(projectRoot, 'build/fixtures/nginx-oci');
 
-const sharedImage = join(projectRoot, 'build/fixtures/nginx.sif');
+// As in the official image: the directories that the service writes to are root's, so that they are the user's own in an
+// instance of a plain user.
+const OWNERS = 'chroot "$1" chown -R root:root /var/lib/nginx /var/log/nginx';
 
-/** Path of the image; a minute of work when it is not there yet. Only root can make it: mmdebstrap extracts as root. */
-export function nginxImage(): string {
-  // A plain user uses what root's tests have made.
-  if (existsSync(sharedImage)) return sharedImage;
-  const path = join(fixturesDirectory(), 'nginx.sif');
-  if (existsSync(path)) return path;
-  const work = `${path}.${process.pid}`;
-  const rootfs = `${work}.rootfs`;
-  try {
-    const options = ['--variant=minbase', '--mode=root', '--include=nginx-light', '--quiet'];
-    execFileSync('mmdebstrap', [...options, 'bookworm', rootfs, ...aptSources()], { stdio: 'pipe' });
-    // As in the official image: the directories that the service writes to are root's, so that they are the user's own
-    // in an instance of a plain user.
-    execFileSync('chown', ['-R', 'root:root', join(rootfs, 'var/lib/nginx'), join(rootfs, 'var/log/nginx')]);
-    mkdirSync(join(rootfs, '.singularity.d'), { recursive: true });
-    writeFileSync(join(rootfs, '.singularity.d/startscript'), STARTSCRIPT);
-    chmodSync(join(rootfs, '.singularity.d/startscript'), 0o755);
-    execFileSync(davitPath, ['-q', 'build', '--force', work, rootfs], { stdio: 'pipe' });
-    renameSync(work, path);
-    return path;
-  } finally {
-    rmSync(rootfs, { recursive: true, force: true });
-    rmSync(work, { force: true });
+/**
+ * An OCI image layout with that image, as skopeo names it; a minute of work when it is not there yet. Only root can make
+ * it: mmdebstrap extracts as root. A plain user uses what root's tests have made.
+ */
+export function nginxLayout(): string {
+  if (existsSync(sharedLayout)) return `oci:${sharedLayout}:latest`;
+  const path = join(fixturesDirectory(), 'nginx-oci');
+  if (!existsSync(path)) {
+    const work = `${path}.${process.pid}`;
+    const tar = `${work}.tar`;
+    try {
+      const options = ['--variant=minbase', '--mode=root', '--include=nginx-light', '--quiet'];
+      execFileSync('mmdebstrap', [...options, `--customize-hook=${OWNERS}`, 'bookworm', tar, ...aptSources()], {
+        stdio: 'pipe',
+      });
+      writeLayout(work, readFileSync(tar));
+      renameSync(work, path);
+    } finally {
+      rmSync(work, { recursive: true, force: true });
+      rmSync(tar, { force: true });
+    }
   }
+  return `oci:${path}:latest`;
 }
 
 /** Whether a plain user finds the image that root's tests have made. */
-export function hasNginxImage(): boolean {
-  return existsSync(sharedImage);
+export function hasNginxLayout(): boolean {
+  return existsSync(sharedLayout);
+}
+
+/** One layer, and a configuration like that of the official image. */
+function writeLayout(directory: string, tar: Buffer): void {
+  mkdirSync(join(directory, 'blobs/sha256'), { recursive: true });
+  const blob = (mediaType: string, bytes: Buffer): object => {
+    const hex = createHash('sha256').update(bytes).digest('hex');
+    writeFileSync(join(directory, 'blobs/sha256', hex), bytes);
+    return { mediaType, digest: `sha256:${hex}`, size: bytes.length };
+  };
+  const json = (kind: string, value: object): object =>
+    blob(`application/vnd.oci.image.${kind}.v1+json`, Buffer.from(JSON.stringify(value)));
+  const layer = blob('application/vnd.oci.image.layer.v1.tar+gzip', gzipSync(tar, { level: 1 }));
+  const config = json('config', {
+    architecture: { x64: 'amd64', arm64: 'arm64' }[process.arch as string] ?? process.arch,
+    os: 'linux',
+    config: { Cmd: ['nginx', '-g', 'daemon off;'], ExposedPorts: { '80/tcp': {} } },
+    rootfs: { type: 'layers', diff_ids: [`sha256:${createHash('sha256').update(tar).digest('hex')}`] },
+  });
+  const manifest = json('manifest', {
+    schemaVersion: 2,
+    mediaType: 'application/vnd.oci.image.manifest.v1+json',
+    config,
+    layers: [layer],
+  });
+  const annotations = { 'org.opencontainers.image.ref.name': 'latest' };
+  writeFileSync(
+    join(directory, 'index.json'),
+    JSON.stringify({ schemaVersion: 2, manifests: [{ ...manifest, annotations }] }),
+  );
+  writeFileSync(join(directory, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}');
 }
 
 /** The deb822 files that apt has, or its sources.list. */

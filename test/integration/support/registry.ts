@@ -1,10 +1,10 @@
 /** Registries of our own on free ports of the loopback interface: Debian's docker-registry, and what is pushed to it. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, vi } from 'vitest';
 import { type Certificates, makeCertificates } from './certificates';
+import { freePort } from './ports';
 
 export const USER = 'tester';
 export const PASSWORD = 'secret';
@@ -25,16 +25,6 @@ export interface Asked {
   path: string;
   status: number;
   agent: string;
-}
-
-/** A free port of 127.0.0.1. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  const address = server.address();
-  await new Promise((done) => server.close(done));
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }
 
 /** One process of docker-registry. */
