@@ -56,6 +56,14 @@ export interface NativeAddon {
   tryLockFile(path: string): number;
   /** Locks an open file (flock) exclusively, until it is closed; false while somebody else does. @throws on I/O errors. */
   tryLock(fd: number): boolean;
+  /**
+   * What a plan depends on, as text that the launcher can compare (native/state/sight.h).
+   * @param kind one of SightKind (src/schema/plan-cache.proto)
+   * @returns null for what cannot be compared, or has just been changed
+   */
+  look(kind: number, object: string): Uint8Array | null;
+  /** Keeps an encoded CachedPlan for the next launch of the same command line; false when that is impossible. */
+  storePlan(stateDir: string, entry: Uint8Array): boolean;
 }
 
 let addon: NativeAddon | undefined;

@@ -16,6 +16,8 @@
 #include "binding/spawn.h"
 #include "binding/waiter.h"
 #include "state/instance_dir.h"
+#include "state/plan_cache.h"
+#include "state/sight.h"
 #include "sys/process.h"
 #include "sys/syscalls.h"
 
@@ -244,6 +246,21 @@ Napi::Value default_signals(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+// (kind, object) => Buffer, or null for what no plan may depend on
+Napi::Value look(const Napi::CallbackInfo& info) {
+  std::string object = info[1].As<Napi::String>();
+  davit::Seen seen;
+  bool usable = davit::look(info[0].As<Napi::Number>().Uint32Value(), object.c_str(), &seen) && seen.settled;
+  if (!usable) return info.Env().Null();
+  return Napi::Buffer<char>::Copy(info.Env(), seen.text.c_str(), seen.text.size());
+}
+
+// (stateDir, entry) => whether it could be stored
+Napi::Value store_plan(const Napi::CallbackInfo& info) {
+  std::string state_dir = info[0].As<Napi::String>();
+  return Napi::Boolean::New(info.Env(), davit::store_plan(state_dir.c_str(), bytes_of(info[1])) == 0);
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   auto add = [&](const char* name, Napi::Value (*function)(const Napi::CallbackInfo&)) {
     exports.Set(name, Napi::Function::New(env, function, name));
@@ -260,6 +277,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   add("defaultSignals", default_signals);
   add("tryLockFile", try_lock_file);
   add("tryLock", try_lock);
+  add("look", look);
+  add("storePlan", store_plan);
   return exports;
 }
 

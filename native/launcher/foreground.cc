@@ -73,6 +73,7 @@ int run_in_place(Context& ctx) {
   pid_t server;
   bool by_helper = needs_map_helpers(namespaces);
   if (!spawn_server(ctx, true, &server) || (by_helper && !start_map_helper(ctx, &helper))) return report_failure(ctx);
+  ctx.committed = true;
   if (unshare(static_cast<int>(clone_flags(namespaces))) != 0) {
     int error = errno;
     ctx.fail(error, "make the namespaces", fork_hint(error));
@@ -127,6 +128,7 @@ int run_child(Context& ctx) {
     kill(server, SIGKILL);  // its mount is gone with the namespace; it has nothing left to serve
     retry([&] { return waitpid(server, nullptr, 0); });
   }
+  sigprocmask(SIG_SETMASK, &init.program_mask, nullptr);
   if (failed) return report_failure(ctx);
   end_like(status);
 }

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "launcher/roles.h"
+#include "sys/process_title.h"
 #include "sys/small_file.h"
 
 namespace davit {
@@ -95,45 +96,67 @@ void hide_from_node() {
   }
 }
 
-}  // namespace
-
-int front_door(int argc, char** argv) {
+struct Door {
   Text<PATH_MAX> bundle, node;
-  if (!find_bundle(&bundle))
-    return complain(
-        "davit is not built: no dist/davit.cjs beside this program\n         hint: run \"npm ci && npm run build\" in "
-        "the davit directory");
-  if (!find_node(&node))
-    return complain(
-        "no \"node\" on PATH\n         hint: install Node.js 20.17 or newer, or set DAVIT_NODE to its path");
+  const char** words = nullptr;  // Node's: its program, its options, the bundle, the command line
+  size_t count = 0;
+  size_t command = 0;  // where the command line begins
+};
+Door door;
+
+// Executes Node; returns, saying why, when that is impossible.
+void compile() {
+  if (!find_node(&door.node)) {
+    complain("no \"node\" on PATH\n         hint: install Node.js 20.17 or newer, or set DAVIT_NODE to its path");
+    return;
+  }
   struct rlimit files = {};
   getrlimit(RLIMIT_NOFILE, &files);
   Text<80> front;
   front.add_number(static_cast<int64_t>(files.rlim_cur)).add(":").add_number(static_cast<int64_t>(ignored_signals()));
   setenv("DAVIT_FRONT", front.c_str(), 1);
-  const char** words = static_cast<const char**>(calloc(static_cast<size_t>(argc) + 6, sizeof *words));
-  if (!words) return complain("out of memory");
-  size_t n = 0;
-  words[n++] = node.c_str();
+  if (door.command < door.count && !needs_network(door.words + door.command)) hide_from_node();
+  execv(door.node.c_str(), const_cast<char* const*>(door.words));
+  Text<PATH_MAX + 100> message;
+  message.add("execute \"").add(door.node.view()).add("\": ").add(errno_name(errno));
+  complain(message.view());
+}
+
+bool list_words(int argc, char** argv) {
+  door.words = static_cast<const char**>(calloc(static_cast<size_t>(argc) + 6, sizeof *door.words));
+  if (!door.words) return false;
+  auto add = [&](const char* word) { door.words[door.count++] = word; };
+  add(door.node.c_str());
   // Node's snapshot keeps the hash seed it was built with: 3 to 4 of 24 ms. The seed guards servers against crafted
   // keys; this process reads its caller's own input and ends. dist/cli.cache is made with the same flag
   // (scripts/code-cache.mjs).
-  words[n++] = "--no-rehash-snapshot";
+  add("--no-rehash-snapshot");
   // Node looks for its own --env-file in all words up to "--", those of the script too.
-  words[n++] = "--";
-  words[n++] = bundle.c_str();
+  add("--");
+  add(door.bundle.c_str());
+  door.command = door.count;
   // The launch line of a SIF is "#!/usr/bin/env run-singularity": `./image.sif args` is `run image.sif args`.
   const char* base = argc ? strrchr(argv[0], '/') : nullptr;
   base = base ? base + 1 : argc ? argv[0] : "";
-  if (!strcmp(base, "run-singularity")) words[n++] = "run";
-  size_t command = n;
-  for (int i = 1; i < argc; i++) words[n++] = argv[i];
-  if (!strcmp(base, "run-singularity")) command--;
-  if (words[command] && !needs_network(words + command)) hide_from_node();
-  execv(node.c_str(), const_cast<char* const*>(words));
-  Text<PATH_MAX + 100> message;
-  message.add("execute \"").add(node.view()).add("\": ").add(errno_name(errno));
-  return complain(message.view());
+  if (!strcmp(base, "run-singularity")) add("run");
+  for (int i = 1; i < argc; i++) add(argv[i]);
+  return true;
+}
+
+}  // namespace
+
+int front_door(int argc, char** argv) {
+  if (!find_bundle(&door.bundle))
+    return complain(
+        "davit is not built: no dist/davit.cjs beside this program\n         hint: run \"npm ci && npm run build\" in "
+        "the davit directory");
+  if (!list_words(argc, argv)) return complain("out of memory");
+  if (door.command < door.count) {
+    remember_arguments(argc, argv);
+    replay({door.words + door.command, door.count - door.command, door.bundle.c_str()}, compile);
+  }
+  compile();
+  return kFatalStatus;
 }
 
 }  // namespace davit

@@ -54,6 +54,7 @@ Fd open_namespace(uint32_t pid, const char* name) {
 // user_namespaces(7): the mounts belong to one user namespace and the payload may live in a second one below it; the
 // owner has to be entered first, the payload's own last.
 bool enter(Context& ctx, const JoinRecord& record, const Fd& init) {
+  ctx.committed = true;
   Fd inner;
   // What /proc/PID shows is the instance's as long as its init is not reaped: asked again once everything is open.
   auto gone = [&] { return sys::pidfd_send_signal(init.get(), 0) != 0 && errno == ESRCH; };

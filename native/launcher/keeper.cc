@@ -8,6 +8,7 @@
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 
+#include "davit_fields.h"
 #include "executor/executor.h"
 #include "launcher/instance_start.h"
 #include "state/record.h"
@@ -16,6 +17,7 @@
 #include "sys/process_title.h"
 #include "sys/small_file.h"
 #include "sys/syscalls.h"
+#include "wire/wire.h"
 
 namespace davit {
 namespace {
@@ -226,11 +228,25 @@ bool detach(Context& ctx, KeeperPlan& plan) {
   return true;
 }
 
+// The compiler's part of the record and the arguments, which a remembered plan does not know.
+bool keep_record_head(Context& ctx, Keeper& keeper) {
+  const List<const char*>& arguments = ctx.plan.program.arguments;
+  size_t room = ctx.plan.instance.record.size();
+  for (const char* argument : arguments) room += strlen(argument) + 16;
+  void* memory = mmap(nullptr, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) return ctx.fail(errno, "make room for the instance record");
+  wire::Writer w(static_cast<char*>(memory), room);
+  w.raw(ctx.plan.instance.record);
+  for (const char* argument : arguments) w.text(fields::InstanceRecord::command, argument);
+  keeper.record_head = static_cast<char*>(memory);
+  keeper.record_head_size = w.view().size();
+  return true;
+}
+
 // What the record says about the instance that now runs.
 bool describe(Context& ctx, Keeper& keeper) {
   const KeeperPlan& plan = *keeper.plan;
-  keeper.record_head_size = ctx.plan.instance.record.size();
-  keeper.record_head = const_cast<char*>(ctx.plan.instance.record.data());
+  if (!keep_record_head(ctx, keeper)) return false;
   keeper.boot = boot_id();
   RecordTail& tail = keeper.tail;
   tail.name = plan.instance->name.c_str();

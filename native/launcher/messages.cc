@@ -99,6 +99,7 @@ void send_report(const LaunchPlan& plan, const Report& report) {
 }
 
 int report_failure(const Context& ctx) {
+  if (ctx.on_failure) ctx.on_failure(ctx);
   if (ctx.plan.output.report_fd > 2) {
     Report report;
     report.failure = &ctx.failure;

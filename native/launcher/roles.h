@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include "launcher/messages.h"
+#include "state/plan_cache.h"
 #include "steps/context.h"
 #include "sys/fd.h"
 
@@ -14,8 +15,24 @@ namespace davit {
 // What Node must not see of the caller's environment bears this in front of its name on its way through Node.
 constexpr const char* kHiddenPrefix = "DAVIT_HIDDEN_";
 
-// front_door.cc: finds Node and executes dist/davit.cjs. Returns the exit status when that is impossible.
+// front_door.cc: carries out a remembered plan of this command line; without one finds Node and executes
+// dist/davit.cjs. Returns the exit status when that is impossible.
 int front_door(int argc, char** argv);
+
+// replay.cc: returns when no remembered plan of this command line holds. `compile_afresh` is called when one has failed
+// while this process still was as its caller had started it.
+void replay(const CommandLine& line, void (*compile_afresh)());
+
+// What a remembered plan is given anew.
+struct Parameters {
+  const char* instance_name = nullptr;
+  const char* const* arguments = nullptr;
+  size_t argument_count = 0;
+  void (*on_failure)(const Context& ctx) = nullptr;
+};
+// launch.cc: carries out an encoded plan; returns the exit status.
+int launch(std::string_view bytes, const Parameters& given);
+int refuse_plan(std::string_view why);
 
 // foreground.cc: modes IN_PLACE and CHILD.
 int run_in_place(Context& ctx);

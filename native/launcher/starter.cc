@@ -23,6 +23,7 @@ struct Starter {
   off_t err_start = 0;
 
   int fail_now() {
+    if (ctx.on_failure) ctx.on_failure(ctx);
     if (ctx.plan.output.report_fd > 2) {
       Report report;
       report.failure = &ctx.failure;
@@ -216,7 +217,7 @@ int start_instance(Context& ctx) {
   close(status[1]);
   s.dir.lock.reset();  // the keeper's from here on
   // Whoever closed our stderr must not end us between the instance's start and the word about it.
-  signal(SIGPIPE, SIG_IGN);
+  sighandler_t on_pipe = signal(SIGPIPE, SIG_IGN);
   StartMessage message{};
   if (read_message(status[0], &message, -1) != Heard::Message) {
     ctx.fail(0, "the keeper of the instance ended during the start");
@@ -225,6 +226,7 @@ int start_instance(Context& ctx) {
   if (message.kind == StartMessage::Failed) {
     retry([&] { return waitpid(keeper, nullptr, 0); });
     ctx.failure = message.failure;
+    signal(SIGPIPE, on_pipe);
     Text<kTailBytes> errors = s.new_errors();
     if (ctx.plan.output.report_fd <= 2 && errors.size()) write_all(2, errors.view());
     return s.fail_now();

@@ -46,6 +46,9 @@ struct Context {
   int server_channel = -1;    // socket to the process that becomes the FUSE server
   unsigned stacked = 0;       // mounts attached on top of the old root
   bool pivoted = false;
+  bool committed = false;  // this very process has left its caller's namespaces
+  // Called when the launch has failed, before anything is said of it.
+  void (*on_failure)(const Context& ctx) = nullptr;
   unsigned long file_limit = 0;  // soft RLIMIT_NOFILE of the caller, where the steps needed more; else 0
 
   // Nothing of the launch stays open: the program must not reach the old root through a directory of ours.

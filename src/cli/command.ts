@@ -6,6 +6,8 @@ import type { Terminal } from './render';
 export interface CommandContext {
   /** Words of the command, such as `instance start`. */
   readonly name: string;
+  /** The command line, without the program's name. */
+  readonly words: readonly string[];
   /** What follows the flags. The number has been checked already. */
   readonly args: readonly string[];
   /** Flags and environment variables, merged; see flags.ts for what a command takes. */

@@ -47,7 +47,7 @@ export async function dispatch(argv: readonly string[], env: Environment, termin
       terminal.err(`Error: unknown command "${rest[0]}" for "davit"\n\n`);
       return USAGE_EXIT;
     }
-    return await runCommand(command, found.rest, options, env, terminal);
+    return await runCommand(command, argv, found.rest, options, env, terminal);
   } catch (error) {
     return report(error, command, terminal);
   }
@@ -68,6 +68,7 @@ function findNamed(words: readonly string[]): { command: CommandSpec | undefined
 
 async function runCommand(
   command: CommandSpec,
+  argv: readonly string[],
   words: readonly string[],
   globals: Options,
   env: Environment,
@@ -89,7 +90,7 @@ async function runCommand(
   // A launch looks first at whether it joins an instance: then most options do not matter.
   if (!isLaunch(command.name)) refuseUnsupported(options, flags);
   if (globals.has('config')) options.set('config', globals.text('config') ?? '', 'flag', '--config');
-  const context: CommandContext = { name: command.name, args: rest, options, flags, env, terminal };
+  const context: CommandContext = { name: command.name, words: argv, args: rest, options, flags, env, terminal };
   return await runLogged(context, await command.load());
 }
 

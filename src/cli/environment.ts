@@ -1,5 +1,6 @@
 /** Options from environment variables: DAVIT_X, then APPTAINER_X, then SINGULARITY_X. */
 import { RuntimeError } from '../errors';
+import { ownNames } from '../witness';
 import type { FlagSource } from './flags';
 import type { Flag } from './flags/flag';
 import { convert, type FlagValue, type Options } from './parse';
@@ -21,7 +22,7 @@ export function applyEnvironment(
   env: Environment,
   terminal: Pick<Terminal, 'info' | 'warning'>,
 ): void {
-  if (!Object.keys(env).some(mayBeOption)) return;
+  if (!ownNames(env).some(mayBeOption)) return;
   for (const flag of flags()) {
     for (const name of flag.env) {
       if (!flag.envAdds && options.has(flag.key)) break;
@@ -32,7 +33,7 @@ export function applyEnvironment(
 }
 
 /** Variables of ours that are no options; the launcher sets DAVIT_FRONT at every call. */
-const NO_OPTIONS = new Set(['DAVIT_FRONT', 'DAVIT_NODE', 'DAVIT_STATE_DIR', 'DAVIT_CACHEDIR']);
+const NO_OPTIONS = new Set(['DAVIT_FRONT', 'DAVIT_NODE', 'DAVIT_STATE_DIR', 'DAVIT_CACHEDIR', 'DAVIT_PLAN_CACHE']);
 
 function mayBeOption(name: string): boolean {
   return PREFIXES.some((prefix) => name.startsWith(prefix)) && !NO_OPTIONS.has(name);

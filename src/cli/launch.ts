@@ -12,9 +12,11 @@ import { compileJoin } from '../runtime/launch/join';
 import type { Action, Caller } from '../runtime/launch/options';
 import type { CompiledPlan } from '../runtime/launch/plan';
 import { stateDirectory } from '../runtime/state-directory';
+import { begin, refuse } from '../witness';
 import type { CommandContext } from './command';
 import type { LaunchImage } from './fetch';
 import { dropWithoutEffect, launchOptions, settleNetwork } from './launch-options';
+import { remember, remembers } from './plan-cache';
 import { refuseUnsupported } from './unsupported';
 
 const INSTANCE_URI = 'instance://';
@@ -37,9 +39,11 @@ export async function launch(action: Action, context: CommandContext, isRun = fa
   if (joins) dropWithoutEffect(options, context.flags, terminal);
   refuseUnsupported(options, context.flags);
   native().defaultSignals();
+  if (remembers(context)) begin();
   const caller = readCaller(context.env);
   let fetched: LaunchImage | undefined;
   const fetch = async (reference: string): Promise<LaunchImage> => {
+    refuse();
     fetched = await (await import('./fetch')).fetchForLaunch(reference, context);
     return fetched;
   };
@@ -47,19 +51,25 @@ export async function launch(action: Action, context: CommandContext, isRun = fa
     const plan = joins
       ? joinPlan(action, target.slice(INSTANCE_URI.length), caller, context)
       : await imagePlan(action, caller, context, isRun, fetch);
-    return await carryOut(plan, context);
+    return await carryOut(plan, context, (bytes) => remember(action, bytes, caller, context));
   } finally {
     fetched?.remove();
   }
 }
 
 /** Prints the plan, or hands it to the launcher, which does not return. */
-async function carryOut(plan: CompiledPlan, context: CommandContext): Promise<number> {
+async function carryOut(
+  plan: CompiledPlan,
+  context: CommandContext,
+  keep: (bytes: Uint8Array) => void,
+): Promise<number> {
   const { options, terminal } = context;
   for (const { level, text } of plan.warnings) terminal.message(level, text);
   if (options.has('dryRun')) return await printPlan(plan, context);
   if (terminal.shows('verbose')) await explain(plan, context);
-  return native().execLauncher(launcherPath(), plan.bytes());
+  const bytes = plan.bytes();
+  keep(bytes);
+  return native().execLauncher(launcherPath(), bytes);
 }
 
 async function imagePlan(
@@ -75,6 +85,7 @@ async function imagePlan(
   const file = options.text('config');
   const { config, warnings } = loadConfig({ env, ...(file === undefined ? {} : { file }) });
   for (const text of warnings) terminal.warning(text);
+  if (!config.planCache) refuse();
   const request = { action, options: launchOptions(options), caller, config, output: outputOf(context) };
   const prepared = await prepareImage({
     ...request,

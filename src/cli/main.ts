@@ -1,5 +1,6 @@
 /** The program: what dist/davit.cjs runs. */
 import { dispatch } from './dispatch';
+import { observedEnvironment } from '../witness';
 import { Terminal } from './render';
 
 const FAILED = 255;
@@ -20,7 +21,7 @@ function callerEnvironment(): Record<string, string | undefined> {
   return env;
 }
 
-dispatch(process.argv.slice(2), callerEnvironment(), new Terminal()).then(
+dispatch(process.argv.slice(2), observedEnvironment(callerEnvironment()), new Terminal()).then(
   (code) => process.exit(code),
   () => process.exit(FAILED),
 );

@@ -29,17 +29,24 @@ export type Writer = (fd: number, text: string | Uint8Array) => void;
 export class Terminal {
   level: number = LEVEL.info;
   color = false;
+  /** Whether anything was written. */
+  used = false;
 
   constructor(private readonly write: Writer = writeAll) {}
 
   /** Text or bytes for standard output, exactly as they are. */
   out(text: string | Uint8Array): void {
-    if (text.length > 0) this.write(1, text);
+    if (text.length > 0) this.emit(1, text);
   }
 
   /** Text for standard error without a level, such as a usage error or a log line. */
   err(text: string): void {
-    if (text !== '') this.write(2, text);
+    if (text !== '') this.emit(2, text);
+  }
+
+  private emit(fd: number, text: string | Uint8Array): void {
+    this.used = true;
+    this.write(fd, text);
   }
 
   message(severity: Severity, text: string): void {

@@ -1,7 +1,7 @@
 /** Where what can be made again is kept: unpacked images. */
-import { accessSync, constants } from 'node:fs';
 import { RuntimeError } from '../errors';
 import type { NativeAddon } from '../native';
+import { accessSync, constants } from '../observed-fs';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 

@@ -1,5 +1,5 @@
 /** Where the instances of a user are kept: one directory, node-local, gone with the next boot. */
-import { lstatSync } from 'node:fs';
+import { lstatSync } from '../observed-fs';
 
 const SITE_DIR = '/run/davit';
 /** The site's directory is one for all users, as /tmp is: sticky and writable by all. */

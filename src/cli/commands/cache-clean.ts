@@ -5,11 +5,16 @@ import { cleanCache } from '../../runtime/image/cache/clean';
 import { kindsNamed } from '../../runtime/image/cache/list';
 import { imageCacheDirectory, unknownKind } from '../cache';
 import type { CommandContext } from '../command';
+import { cleanPlans } from '../plan-cache';
 import { askLine } from '../prompt';
+
+/** Plans of launches are kept beside the instances, not with the images. */
+const PLAN = 'plan';
 
 export function run(context: CommandContext): number {
   const { options, env, terminal } = context;
-  const kinds = kindsNamed(options.list('type'));
+  const types = options.list('type');
+  const kinds = kindsNamed(types.filter((word) => word !== PLAN));
   if ('unknown' in kinds) throw unknownKind(kinds.unknown);
   const dryRun = options.flag('dryRun');
   if (dryRun) terminal.out('User requested a dry run. Not actually deleting any data!\n');
@@ -17,6 +22,8 @@ export function run(context: CommandContext): number {
     terminal.info('Handle cleanup canceled');
     return 0;
   }
+  if (!dryRun && (types.includes(PLAN) || types.includes('all'))) cleanPlans(env);
+  if (types.length === 1 && types[0] === PLAN) return 0;
   cleanCache({
     directory: imageCacheDirectory(env),
     kinds,

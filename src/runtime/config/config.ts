@@ -3,8 +3,8 @@
  * one a line, `#` begins a comment; a directive that is given again replaces the earlier value, a list directive within one
  * file adds to it. No program here is setuid: a user who names another file limits nobody but himself.
  */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { errnoOf, RuntimeError } from '../../errors';
+import { existsSync, readdirSync, readFileSync } from '../../observed-fs';
 import { type Directive, defaultConfig, directives, type LaunchConfig, splitList } from './directives';
 
 const CONFIG_DIR = '/etc/davit';

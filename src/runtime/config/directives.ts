@@ -42,6 +42,8 @@ export interface LaunchConfig {
   conversionMaxSize: number;
   /** Files, directories and links in all layers of an image together. */
   conversionMaxEntries: number;
+  /** Launches are remembered and repeated without compiling them (docs/plan-cache.md). */
+  planCache: boolean;
 }
 
 /** The part that fetching images looks at. */
@@ -103,6 +105,7 @@ const EFFECTIVE: [string, DirectiveType, string, keyof LaunchConfig][] = [
   ['download part size', 'number', '5242880', 'downloadPartSize'],
   ['conversion max size', 'number', '262144', 'conversionMaxSize'],
   ['conversion max entries', 'number', '1000000', 'conversionMaxEntries'],
+  ['plan cache', 'bool', NO, 'planCache'],
 ];
 
 /** Known to Apptainer and without effect here: read without a complaint, so that a site can copy its file. */

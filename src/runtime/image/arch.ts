@@ -1,5 +1,5 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { readdirSync, readFileSync } from '../../observed-fs';
 
 const BINFMT = '/proc/sys/fs/binfmt_misc';
 

@@ -1,25 +1,26 @@
 /**
  * From the name of an image to what is known about it, checked. On the path of every start: a handful of system calls,
- * nothing imported but node:fs and node:path.
+ * nothing imported but src/observed-fs.ts and node:path.
  */
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  lstatSync,
-  openSync,
-  readlinkSync,
-  readSync,
-  realpathSync,
-  type Stats,
-  statSync,
-} from 'node:fs';
+import type { Stats } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { errnoOf, RuntimeError } from '../../errors';
 import type { SifDescriptor } from '../../formats/sif/descriptor';
 import { decodeHeader, looksLikeSif, type SifHeader } from '../../formats/sif/header';
 import { decodeTable, selectPrimary } from '../../formats/sif/table';
 import { type Compressor, decodeSuperblock, findSquashfs, SUPERBLOCK_BYTES } from '../../formats/squashfs/superblock';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readOpenedPathSync,
+  readSync,
+  realpathSync,
+  statFullySync,
+  statSync,
+} from '../../observed-fs';
 import { canRun, hostArch } from './arch';
 import type { Image } from './types';
 import { imageScheme, unsupportedUri } from './uri';
@@ -131,12 +132,12 @@ function identity(given: string, path: string, stat: Stats): Omit<Image, 'kind'>
 /** The path with links resolved: one system call where /proc is mounted, one per component elsewhere. */
 function descriptorPath(fd: number, path: string): string {
   try {
-    const target = readlinkSync(`/proc/self/fd/${fd}`);
+    const target = readOpenedPathSync(fd, path);
     if (target.startsWith('/') && !target.endsWith(' (deleted)')) return target;
   } catch {
     // no /proc
   }
-  return realpathSync.native(path);
+  return realpathSync(path);
 }
 
 function readAt(fd: number, offset: number, length: number): Buffer {
@@ -152,9 +153,9 @@ function readAt(fd: number, offset: number, length: number): Buffer {
 
 /** A directory that may be searched but not listed is a fine sandbox. */
 function inspectUnreadable(given: string, path: string, error: unknown): InspectedImage {
-  const stat = statSync(path, { throwIfNoEntry: false });
+  const stat = statFullySync(path);
   if (!stat?.isDirectory()) throw openError(given, path, error);
-  return { image: sandbox(given, realpathSync.native(path), stat) };
+  return { image: sandbox(given, realpathSync(path), stat) };
 }
 
 const EXT_MAGIC_OFFSET = 1080;

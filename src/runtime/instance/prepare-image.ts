@@ -9,6 +9,7 @@ import type { Image } from '../image/types';
 import { imageScheme } from '../image/uri';
 import { chooseDriver, type DriverChoice } from '../launch/image-layer';
 import type { Caller, LaunchOptions } from '../launch/options';
+import { refuse } from '../../witness';
 
 export interface PreparedImage {
   image: Image;
@@ -63,6 +64,7 @@ async function unpack(image: Image, choice: DriverChoice, request: PrepareReques
       hint: `make a directory of it first: davit pull --sandbox DIRECTORY ${request.given}`,
     });
   }
+  refuse(); // the cache of unpacked images is not looked at by the launcher
   const { findUnpacked, unpackedKey, unpackedRootfs } = await import('../image/unpack');
   const cacheDir = cacheDirectory(request.caller.env, request.caller.uid, native());
   const found = findUnpacked(image, cacheDir);

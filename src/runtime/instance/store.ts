@@ -2,10 +2,11 @@
  * The instances of one user, as their state directory shows them. A held lock is what makes an instance alive; the record
  * only describes it. A damaged record hides nothing but itself, and what is dead is removed when it is met.
  */
-import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf, RuntimeError } from '../../errors';
 import type { NativeAddon } from '../../native';
+import { closeSync, constants, fstatSync, lstatSync, openSync, openTextSync, readdirSync } from '../../observed-fs';
 import { isInstanceName } from './names';
 import { decodeRecord, type InstanceRecord } from './record';
 
@@ -153,7 +154,7 @@ export function readBelow(root: string, names: readonly string[], uid?: number):
 /** Reads a file that is no link; `shown` is its name in messages. @throws as readBelow() */
 function readRegular(path: string, shown = path, uid?: number): Uint8Array {
   // O_NONBLOCK: a FIFO must not stop us.
-  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
+  const fd = openTextSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
   try {
     const stat = fstatSync(fd);
     const wrong = !stat.isFile() ? 'it is not a file' : stat.size > RECORD_LIMIT_BYTES ? 'it is too large' : undefined;

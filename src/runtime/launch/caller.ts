@@ -1,5 +1,6 @@
 /** Who calls: read once, from the process and from small files. On the path of every launch. */
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync, readOfCallerSync, statSync } from '../../observed-fs';
+import { sawAccount } from '../../witness';
 import type { Caller } from './options';
 
 const CAP_SYS_ADMIN_BIT = 21n;
@@ -94,6 +95,7 @@ function askLibrary(uid: number): Caller['user'] | undefined {
   try {
     // Loaded here and not at the top: accounts outside /etc/passwd alone need it.
     const { userInfo } = require('node:os') as typeof import('node:os');
+    sawAccount();
     const info = userInfo();
     if (info.uid !== uid || info.username === '') return undefined;
     return { name: info.username, gecos: '', home: info.homedir || '/', shell: info.shell || '/bin/sh' };
@@ -139,8 +141,16 @@ function findGroupNames(gids: number[], path: string): Record<number, string> {
 /** uid 0 that really is root here: loop devices and kernel squashfs are refused in a user namespace. */
 function holdsHost(): boolean {
   if (!IDENTITY_MAP.test(readText('/proc/self/uid_map').replace(/\n$/, ''))) return false;
-  const caps = /^CapEff:\s*([0-9a-f]+)$/m.exec(readText('/proc/self/status'))?.[1];
+  const caps = /^CapEff:\s*([0-9a-f]+)$/m.exec(readStatus())?.[1];
   return caps !== undefined && ((BigInt(`0x${caps}`) >> CAP_SYS_ADMIN_BIT) & 1n) === 1n;
+}
+
+function readStatus(): string {
+  try {
+    return readOfCallerSync('/proc/self/status');
+  } catch {
+    return '';
+  }
 }
 
 function hostname(): string {

@@ -279,7 +279,6 @@ function encodeRecord(launch: Launch): Uint8Array {
     imageName: basename(image.path),
     app: options.app ?? '',
     writableTmpfs: overlays.writableTmpfs,
-    command: launch.command ?? launch.args,
     isRun: launch.isRun ?? false,
   }).finish();
 }

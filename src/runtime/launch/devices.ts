@@ -1,5 +1,5 @@
 /** /dev, /proc and /sys. */
-import { readlinkSync } from 'node:fs';
+import { readTerminalPathSync } from '../../observed-fs';
 import { addBind, type MountContext } from './mount-context';
 
 const DEVICES = ['tty', 'null', 'zero', 'random', 'urandom'];
@@ -47,7 +47,7 @@ function addDevice(ctx: MountContext, source: string, target: string): void {
 function standardTerminal(): string | undefined {
   for (const fd of [0, 1, 2]) {
     try {
-      const path = readlinkSync(`/proc/self/fd/${fd}`);
+      const path = readTerminalPathSync(fd);
       if (/^\/dev\/(pts\/\d+|tty[A-Z0-9]*|console)$/.test(path)) return path;
     } catch {
       // closed

@@ -1,6 +1,6 @@
 /** Directories from the host and of the launch's own: configured binds, tmp, scratch, user binds, working directory. */
-import { statSync } from 'node:fs';
 import { RuntimeError } from '../../errors';
+import { statSync } from '../../observed-fs';
 import { type BindSpec, normalizeTarget } from './bind-spec';
 import { workdirBind } from './home';
 import { addBind, hostPath, isDirectory, isWithin, type MountContext } from './mount-context';

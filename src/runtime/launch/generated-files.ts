@@ -1,6 +1,6 @@
 /** Small files that a launch makes: name resolution, accounts, host name. */
-import { existsSync } from 'node:fs';
 import { RuntimeError } from '../../errors';
+import { existsSync } from '../../observed-fs';
 import type { MountContext } from './mount-context';
 
 const RESOLV_CONF = '/etc/resolv.conf';

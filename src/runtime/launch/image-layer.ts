@@ -1,6 +1,6 @@
 /** How an image becomes the lowest layer of a root: by the kernel, by a FUSE server, or as a directory. */
-import { accessSync, constants, statSync } from 'node:fs';
 import { RuntimeError } from '../../errors';
+import { accessSync, constants, statSync } from '../../observed-fs';
 import type { LaunchConfig } from '../config/directives';
 import type { Image } from '../image/types';
 import { needsUserNamespace } from './namespaces';

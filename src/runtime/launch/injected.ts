@@ -1,6 +1,7 @@
 /** Variables that the caller puts into the container: APPTAINERENV_X and its twins, --env-file, --env. */
-import { readFileSync } from 'node:fs';
 import { errnoOf, RuntimeError } from '../../errors';
+import { readFileSync } from '../../observed-fs';
+import { ownNames } from '../../witness';
 import { evaluateEnvFile } from './env-file';
 import { hostPath } from './mount-context';
 import type { Notes } from './notes';
@@ -55,7 +56,7 @@ export function collectInjected(options: LaunchOptions, caller: Caller, notes: N
 }
 
 function addPrefixed(values: Map<string, string>, env: Caller['env'], notes: Notes): void {
-  const given = Object.keys(env).filter(
+  const given = ownNames(env).filter(
     (key) => key.includes('ENV_') && PREFIXES.some((prefix) => key.startsWith(prefix)),
   );
   if (given.length === 0) return;

@@ -1,6 +1,6 @@
 /** What every part of the mount list looks at. */
-import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { statSync } from '../../observed-fs';
 import type { LaunchConfig } from '../config/directives';
 import { normalizeTarget } from './bind-spec';
 import type { NamespacePlan } from './namespaces';

@@ -1,6 +1,6 @@
 /** `--writable`, `--writable-tmpfs` and `--overlay`. */
-import { accessSync, constants, existsSync } from 'node:fs';
 import { RuntimeError } from '../../errors';
+import { accessSync, constants, existsSync } from '../../observed-fs';
 import type { LaunchConfig } from '../config/directives';
 import type { Image } from '../image/types';
 import { hostPath, isDirectory } from './mount-context';

@@ -1,5 +1,5 @@
 /** Subordinate ids of the caller: subuid(5), subgid(5) and the helpers that may map them. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from '../../observed-fs';
 import type { Caller } from './options';
 
 /** A range must serve the ids 1 to 65536 inside. */

@@ -33,6 +33,7 @@ beforeEach(() => {
     instanceLocked: locks.instanceLocked.bind(locks),
     removeDeadInstance: locks.removeDeadInstance.bind(locks),
     defaultSignals: () => undefined,
+    look: () => null,
     processStartTime: () => null,
     signalProcess: ({ pid }: ProcessIdentity, signal: number) => {
       signals.push(`${signal} to ${pid}`);

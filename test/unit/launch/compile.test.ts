@@ -165,7 +165,7 @@ describe('an instance', () => {
       imageName: 'lab.sif',
       app: 'foo',
       writableTmpfs: true,
-      command: ['-p', '80'],
+      command: [], // the launcher's
       isRun: true,
       name: '',
       pid: 0,
