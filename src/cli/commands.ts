@@ -156,13 +156,11 @@ const COMMANDS: readonly CommandSpec[] = [
     ['checkpoint', 'Checkpoints of instances'],
     ['config', 'The configuration'],
     ['delete', 'Delete an image of a library'],
-    ['inspect', 'Show what an image says about itself'],
     ['keyserver', 'Key servers'],
     ['oci', 'OCI bundles'],
     ['overlay', 'Overlay images'],
     ['plugin', 'Plugins'],
     ['remote', 'Remote endpoints'],
-    ['run-help', 'Show the help text of an image'],
     ['search', 'Search a library'],
   ].map(
     ([name, summary]): CommandSpec => ({

@@ -31,6 +31,17 @@ export const IMAGE_COMMANDS: readonly CommandSpec[] = [
     load: () => import('./commands/cache-list'),
   },
   {
+    name: 'inspect',
+    usage: '[inspect options...] <image path>',
+    summary: 'Show what an image says about itself',
+    description:
+      'Shows labels, scripts, environment, help and apps of an image: the labels when nothing is chosen. Nothing is ' +
+      'mounted.',
+    examples: ['davit inspect lab.sif', 'davit inspect --all lab.sif', 'davit inspect --app client -r lab.sif'],
+    args: [1, 1],
+    load: () => import('./commands/inspect'),
+  },
+  {
     name: 'pull',
     usage: '[pull options...] [output file] <URI>',
     summary: 'Fetch an image',
@@ -77,5 +88,13 @@ export const IMAGE_COMMANDS: readonly CommandSpec[] = [
     summary: 'Forget a login',
     args: [1, 1],
     load: () => import('./commands/registry-logout'),
+  },
+  {
+    name: 'run-help',
+    usage: '<image path>',
+    summary: 'Show the help text of an image',
+    examples: ['davit run-help lab.sif', 'davit run-help --app client lab.sif'],
+    args: [1, 1],
+    load: () => import('./commands/inspect'),
   },
 ];

@@ -1,10 +1,8 @@
-/** Flags of inspect and run-help (cli.md section 5): not there yet. */
+/** Flags of inspect and run-help. */
 import { type Flag, type FlagDetails, type FlagType, flag } from './flag';
 
-const INSPECT = 'inspect is not there yet';
-
 const row = (commands: string, type: FlagType, name: string, help: string, details: FlagDetails = {}): Flag =>
-  flag(type, name, help, { commands: commands.split(' '), state: 'later', note: INSPECT, ...details });
+  flag(type, name, help, { commands: commands.split(' '), ...details });
 
 export function imageFlags(): Flag[] {
   return inspectFlags();

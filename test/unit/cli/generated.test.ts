@@ -23,7 +23,7 @@ describe('completion bash', () => {
   };
 
   it('knows commands, subcommands and flags', async () => {
-    expect(await complete('davit', 'ins')).toEqual(['instance']);
+    expect(await complete('davit', 'inst')).toEqual(['instance']);
     expect(await complete('davit', 'instance', 'st')).toEqual(['start', 'stats', 'stop']);
     expect(await complete('davit', 'instance', 'start', '--writ')).toEqual(['--writable', '--writable-tmpfs']);
     expect(await complete('davit', 'instance', 'list', '--')).toEqual([
