@@ -57,7 +57,11 @@ export async function imageOfLayout(
   const found = await resolveManifest(await read(entry), { arch, variant }, read);
   return {
     ...found,
-    blob: async ({ digest }) => ({ path: await files.path(blobName(digest)), digest }),
+    blob: async ({ digest, sizeBytes }) => {
+      const path = await files.path(blobName(digest));
+      checkSize(path, sizeBytes, digest);
+      return { path, digest };
+    },
   };
 }
 
@@ -89,6 +93,12 @@ function readBlob(files: LayoutFiles, digest: string): Uint8Array {
   throw new RuntimeError('INTEGRITY', message, { path: files.name });
 }
 
+function checkSize(path: string, sizeBytes: number, digest: string): void {
+  const size = statSync(path, { throwIfNoEntry: false })?.size;
+  if (size === undefined || size === sizeBytes) return;
+  throw new RuntimeError('INTEGRITY', `blob ${digest} has ${size} bytes, the manifest says ${sizeBytes}`, { path });
+}
+
 function blobName(digest: string): string {
   return `blobs/${digest.replace(':', '/')}`;
 }
@@ -99,7 +109,8 @@ function directoryFiles(directory: string): LayoutFiles {
     read(name, limitBytes) {
       const path = join(directory, name);
       try {
-        if (statSync(path).size > limitBytes) throw new RuntimeError('IMAGE_FORMAT', `"${path}" is too large`);
+        if (statSync(path).size > limitBytes)
+          throw new RuntimeError('IMAGE_FORMAT', `"${path}" is too large: the limit is ${limitBytes} bytes`);
         return readFileSync(path);
       } catch (error) {
         throw error instanceof RuntimeError ? error : unreadable(path, error);
