@@ -32,12 +32,27 @@ export async function run(context: CommandContext): Promise<number> {
     const source = await fetcher.locate(reference);
     if (options.flag('sandbox')) await toSandbox(fetcher, source, target, context);
     else await replaceTarget(target, (temporary) => fetcher.toTarget(source, temporary));
+    if (scheme === 'library' && !options.flag('sandbox')) await warnUnlessSigned(target, context);
     terminal.verbose(`Pulled ${reference} to ${target}`);
     return 0;
   } catch (error) {
     throw prefixed(error, CONTEXT[scheme] ?? OCI_CONTEXT);
   } finally {
     fetcher.close();
+  }
+}
+
+/** The file stays whatever its signatures are worth. */
+async function warnUnlessSigned(path: string, { options, env, terminal }: CommandContext): Promise<void> {
+  if (options.flag('allowUnsigned') || options.flag('allowUnauthenticated')) return;
+  const { checkSignatures } = await import('../../runtime/signing/check.apart');
+  const onWarning = (text: string): void => terminal.warning(text);
+  try {
+    await checkSignatures(path, { env, version: version(), onWarning });
+  } catch (error) {
+    if (!(error instanceof RuntimeError)) throw error;
+    onWarning(error.message);
+    onWarning('Skipping container verification');
   }
 }
 
@@ -78,9 +93,11 @@ async function toSandbox(
   fetcher: Fetcher,
   source: Awaited<ReturnType<Fetcher['locate']>>,
   target: string,
-  { options, terminal }: CommandContext,
+  context: CommandContext,
 ): Promise<void> {
+  const { options, terminal } = context;
   const { path } = await fetcher.toFile(source);
+  if (source.kind === 'library') await warnUnlessSigned(path, context);
   const { buildImage } = await import('../../runtime/build/build');
   await buildImage({
     target,

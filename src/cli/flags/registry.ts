@@ -34,13 +34,12 @@ function commonFlags(): Flag[] {
 }
 
 function pullFlags(): Flag[] {
-  const signatures = 'signatures are not looked at yet';
   return [
-    accepted('pull', 'allow-unauthenticated', 'take unsigned images', signatures, {
+    row('pull', 'bool', 'allow-unauthenticated', 'do not look at signatures', {
       env: 'ALLOW_UNAUTHENTICATED',
       hidden: true,
     }),
-    accepted('pull', 'allow-unsigned', 'no warning about unsigned images', signatures, {
+    row('pull', 'bool', 'allow-unsigned', 'do not look at signatures', {
       short: 'U',
       env: 'ALLOW_UNSIGNED',
       hidden: true,

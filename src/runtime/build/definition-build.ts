@@ -8,7 +8,7 @@ import { hostArch } from '../image/arch';
 import { inspectImage } from '../image/open';
 import { unsupportedUri } from '../image/uri';
 import type { BaseImage, Wanted } from './bootstrap/agent';
-import { fetched, isConverted, localSource } from './bootstrap/from-uri';
+import { fetched, isConverted, localSource, verifyFetched } from './bootstrap/from-uri';
 import { bootstrapAgent } from './bootstrap/index';
 import { fillFromImage } from './bootstrap/local-image';
 import type { Build } from './build';
@@ -25,6 +25,7 @@ import type { Specification } from './specification';
 import { announceSections, buildStage, stageName } from './stage';
 import { replaceTarget } from './target';
 import { type BuildTimes, buildTimes } from './times';
+import { fingerprintsOf, unsignable, verifyBase } from './verify-base';
 
 /**
  * A definition that only describes its base is built without a root directory: the base goes straight into the new
@@ -95,13 +96,16 @@ async function describeBase(definition: Definition, build: Build): Promise<void>
   const { options, env, interruption, onInfo, onWarning, onProgress } = build;
   const recipe: Recipe = { text, stage, sections: options.sections, force: options.force ?? false };
   const origin = localSource(stage);
+  const fingerprints = fingerprintsOf(stage);
   if (origin?.kind === 'uri' && isConverted(origin.reference)) {
+    if (fingerprints.length > 0) throw unsignable(origin.reference);
     await convertBase(origin, recipe, build);
     return;
   }
   const path = await sourceFile(stage, build);
   const inspected = inspectImage(path);
-  if (inspected.image.kind === 'sif') onInfo(`Verifying bootstrap image ${headerValue(stage, 'from')}`);
+  if (origin?.kind === 'uri') await verifyFetched(origin, path, fingerprints, build);
+  else await verifyBase(inspected, headerValue(stage, 'from'), fingerprints, build);
   onInfo('Extracting local image...');
   announceSections(stage, options.sections, onInfo);
   onInfo('Creating SIF file...');

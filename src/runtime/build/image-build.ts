@@ -13,6 +13,7 @@ import { packSif } from './pack';
 import type { Specification } from './specification';
 import { replaceTarget } from './target';
 import { buildTimes } from './times';
+import { verifyBase } from './verify-base';
 
 /** @throws RuntimeError IMAGE_BUILD */
 export async function buildFromImage(
@@ -24,7 +25,7 @@ export async function buildFromImage(
   if (options.sandbox && inspected.image.kind === 'sandbox') {
     throw new RuntimeError('IMAGE_BUILD', `"${options.source}" is a sandbox already`, { hint: 'copy it with "cp -a"' });
   }
-  if (inspected.image.kind === 'sif') onInfo(`Verifying bootstrap image ${options.source}`);
+  await verifyBase(inspected, options.source, [], build);
   onInfo('Extracting local image...');
   await convert(inspected, build, options.source);
 }

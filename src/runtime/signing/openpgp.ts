@@ -41,9 +41,7 @@ export interface UserName {
 
 /** The identities, the primary one first when the key names one. */
 export async function identities(key: Key): Promise<UserName[]> {
-  const users = key.users.flatMap(({ userID }) =>
-    userID ? [shown({ name: userID.name, comment: userID.comment, email: userID.email, text: userID.userID })] : [],
-  );
+  const users = key.users.flatMap(({ userID }) => (userID ? [parseUserName(userID.userID)] : []));
   try {
     const { index } = await key.getPrimaryUser();
     const primary = users[index]?.text;
@@ -53,10 +51,11 @@ export async function identities(key: Key): Promise<UserName[]> {
   }
 }
 
-/** Names are for terminals: what would steer one goes. */
-function shown(user: UserName): UserName {
-  const plain = (text: string): string => text.replace(/[\x00-\x1f\x7f-\x9f]/g, '?');
-  return { name: plain(user.name), comment: plain(user.comment), email: plain(user.email), text: plain(user.text) };
+/** `name (comment) <address>`, each of which may be absent. For terminals: what would steer one goes. */
+export function parseUserName(userId: string): UserName {
+  const text = userId.replace(/[\x00-\x1f\x7f-\x9f]/g, '?');
+  const [, name = '', comment = '', email = ''] = /^([^(<]*)(?:\(([^)]*)\))?\s*(?:<([^>]*)>)?/.exec(text) ?? [];
+  return { name: name.trim(), comment, email, text };
 }
 
 /** Keys out of a file's bytes, armored or not. @throws RuntimeError KEY */

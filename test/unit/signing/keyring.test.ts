@@ -7,7 +7,7 @@ import {
   siteKeyring,
   userKeyrings,
 } from '../../../src/runtime/signing/keyring';
-import { fingerprint, type Key, readKeys } from '../../../src/runtime/signing/openpgp';
+import { fingerprint, type Key, parseUserName, readKeys } from '../../../src/runtime/signing/openpgp';
 import { generateKey } from '../../../src/runtime/signing/generate';
 import { cleoPublic, cleoSecret } from '../../fixtures/signed';
 import { ownPlace } from './support';
@@ -93,6 +93,19 @@ describe('a keyring', () => {
     const before = readFileSync(ring.path);
     await expect(ring.remove(fingerprint(cleo))).rejects.toMatchObject({ code: 'KEY', path: ring.path });
     expect(readFileSync(ring.path).equals(before)).toBe(true);
+  });
+});
+
+describe('a name', () => {
+  it.each([
+    ['Ann (work) <ann@example.org>', 'Ann', 'work', 'ann@example.org'],
+    ['Ann <ann@example.org>', 'Ann', '', 'ann@example.org'],
+    ['Ann', 'Ann', '', ''],
+    ['<ann@example.org>', '', '', 'ann@example.org'],
+    ['Ann\u001b[31m', 'Ann?[31m', '', ''],
+    ['', '', '', ''],
+  ])('%j', (text, name, comment, email) => {
+    expect(parseUserName(text)).toMatchObject({ name, comment, email });
   });
 });
 

@@ -1,7 +1,9 @@
 /** Bases that come from somewhere else: registries, libraries, archives. They are fetched as SIF files. */
 import { resolve } from 'node:path';
 import { headerValue, type Stage } from '../../../formats/definition/definition';
+import { inspectImage } from '../../image/open';
 import { unsupportedUri } from '../../image/uri';
+import { fingerprintsOf, unsignable, type Verifying, verifyBase } from '../verify-base';
 import type { BootstrapAgent, Fetching, Wanted } from './agent';
 import { requiredHeader } from './header';
 import { fillFromImage } from './local-image';
@@ -33,10 +35,23 @@ export const fromUri: BootstrapAgent = {
   async fill(stage, rootfs, ctx) {
     const wanted = wantedOf(stage);
     const path = await fetched(wanted, ctx.fetching);
+    await verifyFetched(wanted, path, fingerprintsOf(stage), { ...ctx, env: ctx.caller.env });
     if (isConverted(wanted.reference)) ctx.onInfo('Extracting OCI image...');
     return await fillFromImage(path, rootfs, { ...ctx, onInfo: () => undefined });
   },
 };
+
+/** The signatures that the header asks for; without `Fingerprints` none are looked at. @throws RuntimeError INTEGRITY */
+export async function verifyFetched(
+  { reference }: Wanted,
+  path: string,
+  fingerprints: readonly string[],
+  verifying: Verifying,
+): Promise<void> {
+  if (fingerprints.length === 0) return;
+  if (isConverted(reference)) throw unsignable(reference);
+  await verifyBase(inspectImage(path), reference, fingerprints, verifying);
+}
 
 /**
  * The image a stage begins with.

@@ -2,7 +2,6 @@
 import { lchownSync, lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { RuntimeError } from '../../../errors';
-import { headerValue } from '../../../formats/definition/definition';
 import { imageAddonPath, runTask } from '../../../workers/pool';
 import type { UnpackSandboxTask } from '../../../workers/unpack-sandbox';
 import { type InspectedImage, inspectImage } from '../../image/open';
@@ -11,18 +10,14 @@ import type { BuildContext } from '../context';
 import { runProgram } from '../host-script';
 import { exitWords } from '../exit-words';
 import { imageDateS } from '../image-date';
+import { fingerprintsOf, verifyBase } from '../verify-base';
 import type { BaseImage, BootstrapAgent } from './agent';
 import { requiredHeader } from './header';
 
 export const localImage: BootstrapAgent = {
   async fill(stage, rootfs, ctx) {
     const from = requiredHeader(stage, 'from');
-    if (headerValue(stage, 'fingerprints') !== '') {
-      throw new RuntimeError('IMAGE_UNSUPPORTED', 'the header key fingerprints is not supported yet', {
-        path: 'fingerprints',
-        hint: 'check the signatures of the image with Apptainer first, then leave the line out',
-      });
-    }
+    await verifyBase(inspectImage(from), from, fingerprintsOf(stage), { ...ctx, env: ctx.caller.env });
     return await fillFromImage(from, rootfs, ctx);
   },
 };
@@ -31,7 +26,6 @@ export const localImage: BootstrapAgent = {
 export async function fillFromImage(from: string, rootfs: string, ctx: BuildContext): Promise<BaseImage> {
   const inspected = inspectImage(from);
   const { image, sif } = inspected;
-  if (image.kind === 'sif') ctx.onInfo(`Verifying bootstrap image ${from}`);
   ctx.onInfo('Extracting local image...');
   if (image.squashfs) await unpack(inspected, rootfs, ctx);
   else await copySandbox(image.path, rootfs, ctx);

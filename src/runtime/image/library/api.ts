@@ -16,7 +16,6 @@ export interface LibraryImage {
   hash: string;
   sizeBytes?: number;
   uploaded: boolean;
-  signed?: boolean;
 }
 
 export class LibraryApi {
@@ -93,7 +92,7 @@ function libraryError(status: number, bytes: Buffer, url: URL): RuntimeError {
 }
 
 /** @throws RuntimeError REGISTRY */
-function decodeImage({ id, hash, size, uploaded, signed }: JsonObject): LibraryImage {
+function decodeImage({ id, hash, size, uploaded }: JsonObject): LibraryImage {
   if (typeof hash !== 'string' || !/^sha256\.[0-9a-f]{64}$/.test(hash)) {
     throw new RuntimeError('REGISTRY', `the library names an image by ${printable(JSON.stringify(hash) ?? '', 80)}`, {
       hint: 'only images with a SHA-256 hash can be checked',
@@ -104,6 +103,5 @@ function decodeImage({ id, hash, size, uploaded, signed }: JsonObject): LibraryI
     hash,
     sizeBytes: Number.isSafeInteger(size) && (size as number) > 0 ? (size as number) : undefined,
     uploaded: uploaded !== false,
-    signed: typeof signed === 'boolean' ? signed : undefined,
   };
 }

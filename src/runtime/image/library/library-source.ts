@@ -23,7 +23,6 @@ export async function librarySource(text: string, context: FetchContext): Promis
   if (!image) {
     throw new RuntimeError('REGISTRY', `image does not exist in the library: ${reference} (${arch})`, { path: text });
   }
-  if (image.signed === false) context.onWarning('Container might not be trusted: it is not signed');
   return {
     kind: 'library',
     key: image.hash,
