@@ -77,6 +77,8 @@ const testNeeds = [
   { what: 'skopeo (images in registries)', program: ['skopeo'], debian: 'skopeo', fedora: 'skopeo' },
   { what: 'umoci (images for registries)', program: ['umoci'], debian: 'umoci', fedora: 'umoci' },
   { what: 'openssl (certificates of registries)', program: ['openssl'], debian: 'openssl', fedora: 'openssl' },
+  { what: 'bsdtar (test images)', program: ['bsdtar'], debian: 'libarchive-tools', fedora: 'bsdtar' },
+  { what: 'getfattr (test images)', program: ['getfattr'], debian: 'attr', fedora: 'attr' },
   { what: 'clang-format (lint)', program: ['clang-format'], debian: 'clang-format', fedora: 'clang-tools-extra' },
 ];
 

@@ -31,6 +31,8 @@ const probes = {
   'docker-registry': () => missingProgram('docker-registry'),
   skopeo: () => missingProgram('skopeo'),
   umoci: () => missingProgram('umoci'),
+  bsdtar: () => missingProgram('bsdtar'),
+  getfattr: () => missingProgram('getfattr'),
   openssl: () => missingProgram('openssl'),
 } satisfies Record<string, () => string | undefined>;
 
