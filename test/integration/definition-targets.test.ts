@@ -232,7 +232,7 @@ From: ${base(world())}
       ['localimage', 'bootstrap agent localimage needs the header key from'],
       ['debootstrap', 'bootstrap agent debootstrap needs the header key mirrorurl'],
       ['localimage\nFrom: /nonexistent', 'conveyor failed to get: could not open image /nonexistent'],
-      ['localimage\nFrom: x\nFingerprints: 12', 'fingerprints is not supported yet'],
+      ['localimage\nFrom: /usr\nFingerprints: 12', 'image not signed by required entities'],
       ['busybox\nMirrorURL: ftp://x', '"ftp://x" is no web address'],
     ])('%j: what is wrong is said', async (header, message) => {
       const { image, ...result } = await buildText(world(), 'wrong', `Bootstrap: ${header}\n%post\n true\n`);
