@@ -47,6 +47,7 @@ const runNeeds = [
 
 /** What `npm test` looks at in addition. */
 const testNeeds = [
+  { what: 'mkfs.ext3 (overlay create)', program: ['mkfs.ext3'], debian: 'e2fsprogs', fedora: 'e2fsprogs' },
   { what: 'mksquashfs (test images)', program: ['mksquashfs'], debian: 'squashfs-tools', fedora: 'squashfs-tools' },
   {
     what: 'a static busybox (test images)',

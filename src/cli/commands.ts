@@ -158,7 +158,6 @@ const COMMANDS: readonly CommandSpec[] = [
     ['delete', 'Delete an image of a library'],
     ['keyserver', 'Key servers'],
     ['oci', 'OCI bundles'],
-    ['overlay', 'Overlay images'],
     ['plugin', 'Plugins'],
     ['remote', 'Remote endpoints'],
     ['search', 'Search a library'],

@@ -48,7 +48,7 @@ function groupsOf(command: string): (() => Flag[])[] {
   if (['pull', 'push', 'search', 'delete', 'cache', 'registry'].includes(command.split(' ')[0] as string)) {
     return [registryFlags];
   }
-  if (['inspect', 'run-help'].includes(command)) return [imageFlags];
+  if (['inspect', 'overlay create', 'run-help'].includes(command)) return [imageFlags];
   if (command.startsWith('sif ')) return [sifFlags];
   if (['sign', 'verify', 'key'].includes(command.split(' ')[0] as string)) return [signingFlags];
   return [otherFlags];

@@ -42,6 +42,22 @@ export const IMAGE_COMMANDS: readonly CommandSpec[] = [
     load: () => import('./commands/inspect'),
   },
   {
+    name: 'overlay',
+    usage: '<command>',
+    summary: 'Overlay images',
+    args: [0, -1],
+  },
+  {
+    name: 'overlay create',
+    usage: '<options> image',
+    summary: 'Make a writable overlay, as a file or in a SIF',
+    description:
+      'Makes an ext3 image by mkfs.ext3 (e2fsprogs), or adds one to a SIF file that exists and is not signed.',
+    examples: ['davit overlay create --size 1024 changes.img', 'davit overlay create lab.sif'],
+    args: [1, 1],
+    load: () => import('./commands/overlay-create'),
+  },
+  {
     name: 'pull',
     usage: '[pull options...] [output file] <URI>',
     summary: 'Fetch an image',

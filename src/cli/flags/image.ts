@@ -5,7 +5,7 @@ const row = (commands: string, type: FlagType, name: string, help: string, detai
   flag(type, name, help, { commands: commands.split(' '), ...details });
 
 export function imageFlags(): Flag[] {
-  return inspectFlags();
+  return [...inspectFlags(), ...overlayFlags()];
 }
 
 function inspectFlags(): Flag[] {
@@ -23,5 +23,17 @@ function inspectFlags(): Flag[] {
     inspect('bool', 'runscript', 'the runscript', { short: 'r' }),
     inspect('bool', 'startscript', 'the startscript', { short: 's' }),
     inspect('bool', 'test', 'the test script', { short: 't' }),
+  ];
+}
+
+function overlayFlags(): Flag[] {
+  const overlay = (type: FlagType, name: string, help: string, details: FlagDetails = {}): Flag =>
+    flag(type, name, help, { ...details, commands: ['overlay create'] });
+  return [
+    overlay('list', 'create-dir', 'directories to make inside'),
+    overlay('bool', 'fakeroot', 'for use with --fakeroot', { short: 'f', env: 'FAKEROOT' }),
+    overlay('int', 'size', 'size in MiB', { short: 's', default: '64' }),
+    overlay('bool', 'sparse', 'take no room before it is written to', { short: 'S', env: 'SPARSE' }),
+    overlay('string', 'tmpdir', 'directory for temporary files', { env: 'TMPDIR', hidden: true }),
   ];
 }

@@ -6,11 +6,6 @@ import { type Flag, type FlagType, flag } from './flag';
 
 /** `command | type | -s --name | ENV | help` per line; several commands are separated by commas. */
 const ROWS = `
-overlay create | list | --create-dir | | directories to make inside
-overlay create | bool | -f --fakeroot | FAKEROOT | for use with --fakeroot
-overlay create | int | -s --size | | MiB
-overlay create | bool | -S --sparse | SPARSE | a sparse file
-overlay create | string | --tmpdir | TMPDIR | directory for temporary files
 keyserver add, keyserver remove, keyserver login, keyserver logout, keyserver list | string | -c --config | | path of remote.yaml
 keyserver add | int | -o --order | | its place in the list
 keyserver add | bool | -i --insecure | | plain http

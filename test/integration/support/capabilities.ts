@@ -22,6 +22,10 @@ const probes = {
   squashfuse_ll: () => missingProgram('squashfuse_ll'),
   mksquashfs: () => missingProgram('mksquashfs'),
   busybox: () => missingProgram('busybox'),
+  mkfs_ext3: () =>
+    existsSync('/usr/sbin/mkfs.ext3') && existsSync('/usr/sbin/debugfs')
+      ? undefined
+      : 'there is no mkfs.ext3 (e2fsprogs)',
   terminal: () => (existsSync('/dev/ptmx') ? missingProgram('g++') : 'there is no /dev/ptmx'),
   mmdebstrap: () => missingProgram('mmdebstrap'),
   debootstrap: () => missingProgram('debootstrap', SYSTEM_DIRECTORIES),
