@@ -110,6 +110,7 @@ export class RegistryRoom {
   readonly directory = mkdtempSync('/tmp/davit-registry-');
   readonly authority = makeCertificates(this.directory);
   private readonly servers: RegistryServer[] = [];
+  private readonly closers: (() => unknown)[] = [];
 
   /** Registries of one room have the same content, and different doors. */
   async start(options: RegistryOptions = {}): Promise<RegistryServer> {
@@ -143,7 +144,13 @@ export class RegistryRoom {
     });
   }
 
+  /** For what else has to end with the room. */
+  onClose(action: () => unknown): void {
+    this.closers.push(action);
+  }
+
   async close(): Promise<void> {
+    for (const action of this.closers) await action();
     for (const server of this.servers) await server.stop();
     rmSync(this.directory, { recursive: true, force: true, maxRetries: 5 });
   }

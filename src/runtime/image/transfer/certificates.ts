@@ -18,6 +18,12 @@ const SYSTEM_BUNDLES = [
 /** Directories with one subdirectory a registry, as Docker and Podman read them (containers-certs.d(5)). */
 const REGISTRY_DIRECTORIES = ['/etc/containers/certs.d', '/etc/docker/certs.d'];
 
+/** The caller's own come before them. */
+function registryDirectoriesFor(env: Environment): string[] {
+  const own = env.HOME === undefined || env.HOME === '' ? [] : [join(env.HOME, '.config/containers/certs.d')];
+  return [...own, ...REGISTRY_DIRECTORIES];
+}
+
 export interface TrustOptions {
   env: Environment;
   /** `registry ca file` of the configuration: trusted in addition. */
@@ -32,7 +38,7 @@ export interface TrustOptions {
  * @throws RuntimeError CONFIG for a file that was asked for and cannot be used
  */
 export function secureContextFor(host: string, options: TrustOptions): SecureContext {
-  const { env, caFile, registryDirectories = REGISTRY_DIRECTORIES } = options;
+  const { env, caFile, registryDirectories = registryDirectoriesFor(options.env) } = options;
   const own = registryFiles(host, registryDirectories);
   const more = caFile === undefined ? undefined : checked(required(caFile), caFile);
   const ca = [systemCertificates(env), more, own.ca];
