@@ -36,8 +36,6 @@ export interface LaunchConfig {
   registryCaFile: string;
   /** Blobs, or parts of a file, that are fetched at once. */
   downloadConcurrency: number;
-  /** Bytes. */
-  downloadPartSize: number;
   /** MiB that the layers of an image may hold, unpacked. */
   conversionMaxSize: number;
   /** Files, directories and links in all layers of an image together. */
@@ -49,12 +47,7 @@ export interface LaunchConfig {
 /** The part that fetching images looks at. */
 export type RegistrySettings = Pick<
   LaunchConfig,
-  | 'registryMirrors'
-  | 'registryCaFile'
-  | 'downloadConcurrency'
-  | 'downloadPartSize'
-  | 'conversionMaxSize'
-  | 'conversionMaxEntries'
+  'registryMirrors' | 'registryCaFile' | 'downloadConcurrency' | 'conversionMaxSize' | 'conversionMaxEntries'
 >;
 
 export type DirectiveType = 'bool' | 'number' | 'text' | 'list' | readonly string[];
@@ -102,7 +95,6 @@ const EFFECTIVE: [string, DirectiveType, string, keyof LaunchConfig][] = [
   ['registry mirror', 'list', '', 'registryMirrors'],
   ['registry ca file', 'text', '', 'registryCaFile'],
   ['download concurrency', 'number', '3', 'downloadConcurrency'],
-  ['download part size', 'number', '5242880', 'downloadPartSize'],
   ['conversion max size', 'number', '262144', 'conversionMaxSize'],
   ['conversion max entries', 'number', '1000000', 'conversionMaxEntries'],
   ['plan cache', 'bool', NO, 'planCache'],
@@ -138,6 +130,7 @@ const WITHOUT_EFFECT: [string, DirectiveType, string][] = [
   ['mksquashfs mem', 'text', ''],
   ['image driver', 'text', ''],
   ['download buffer size', 'number', '32768'],
+  ['download part size', 'number', '5242880'],
   ['systemd cgroups', 'bool', YES],
   ['apptheus communication socket path', 'text', '/run/apptheus/gateway.sock'],
   ['apptheus socket path', 'text', '/run/apptheus/gateway.sock'],

@@ -17,7 +17,7 @@ import { type OciImage, resolveManifest } from './image';
 export async function dockerImage(text: string, context: FetchContext): Promise<OciImage & { name: string }> {
   const reference = parseReference(text);
   const { arch = hostArch(), archVariant: variant } = context.options;
-  const endpoints = endpointsFor(reference, context);
+  const endpoints = await endpointsFor(reference, context);
   const ask = async ({ registry, repository }: Endpoint) => {
     try {
       const first = await registry.manifest(repository, reference.digest ?? (reference.tag as string));

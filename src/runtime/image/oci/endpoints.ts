@@ -1,9 +1,14 @@
-/** Where a repository is asked for: the mirrors of its registry in their order, then the registry itself. */
+/**
+ * Where a repository is asked for: the mirrors of davit's configuration, those of registries.conf, then the registry itself
+ * or what registries.conf has in its place.
+ */
 import { RuntimeError } from '../../../errors';
 import type { ImageReference } from '../../../formats/oci/reference';
+import type { Location } from '../../../formats/oci/registries-conf';
 import { findCredentials } from '../credentials';
 import type { FetchContext } from '../source';
 import { hostOf, isLoopback } from '../transfer/proxy';
+import { placesFor } from './registries-conf';
 import { Registry, type Transport } from './registry';
 
 export interface Endpoint {
@@ -16,13 +21,36 @@ export interface Endpoint {
  * @param lenient a registry on this very machine may do without https, as Apptainer has it for `oras:`
  * @throws RuntimeError CONFIG for a mirror that is no URL
  */
-export function endpointsFor(reference: ImageReference, context: FetchContext, lenient = false): Endpoint[] {
+export async function endpointsFor(
+  reference: ImageReference,
+  context: FetchContext,
+  lenient = false,
+): Promise<Endpoint[]> {
   const { registry, repository } = reference;
   const mirrors = context.settings.registryMirrors.flatMap((setting) => mirrorOf(setting, registry));
   return [
     ...mirrors.map((url) => mirrorEndpoint(url, repository, context)),
-    { registry: new Registry({ ...common(registry, context, lenient), registry }), repository },
+    ...(await ownEndpoints(reference, context, lenient)),
   ];
+}
+
+async function ownEndpoints(reference: ImageReference, context: FetchContext, lenient: boolean): Promise<Endpoint[]> {
+  const { registry, repository } = reference;
+  const places = await placesFor(reference, context.env);
+  if (!places) return [{ registry: new Registry({ ...common(registry, context, lenient), registry }), repository }];
+  const { mirrors, primary } = places;
+  const url = ({ location, insecure }: Location): URL => new URL(`${insecure ? 'http' : 'https'}://${location}`);
+  const ask = (place: Location, isMirror: boolean): Endpoint => {
+    const { host, pathname } = url(place);
+    const options = common(host, context, lenient);
+    const transport = place.insecure ? 'unchecked' : options.transport;
+    const credentials = isMirror ? credentialsOfFiles(host, context) : options.credentials;
+    return {
+      registry: new Registry({ ...options, registry: host, transport, credentials }),
+      repository: pathname.slice(1),
+    };
+  };
+  return [...mirrors.map((mirror) => ask(mirror, true)), ask(primary, false)];
 }
 
 /** What --no-https allows, and what Apptainer allows without it for a registry on this very machine. */
@@ -40,16 +68,20 @@ function common(registry: string, context: FetchContext, lenient: boolean) {
 }
 
 /** The user's password for the registry is none of a mirror's business: what files say about the mirror is. */
-function mirrorEndpoint(url: URL, repository: string, context: FetchContext): Endpoint {
-  const { client, options, env, signal, onWarning } = context;
+function credentialsOfFiles(host: string, { env, options, signal, onWarning }: FetchContext) {
   const credentials = { env, authFile: options.authFile, onWarning, signal };
+  return (name: string) => findCredentials(host, name, credentials);
+}
+
+function mirrorEndpoint(url: URL, repository: string, context: FetchContext): Endpoint {
+  const { client, options, signal } = context;
   const prefix = url.pathname.replace(/^\/+|\/+$/g, '');
   const registry = new Registry({
     client,
     registry: url.host,
     endpoint: url,
     transport: options.noHttps ? 'unchecked' : 'https',
-    credentials: (name) => findCredentials(url.host, name, credentials),
+    credentials: credentialsOfFiles(url.host, context),
     signal,
   });
   return { registry, repository: prefix === '' ? repository : `${prefix}/${repository}` };

@@ -15,7 +15,7 @@ import { shortDigest, progressOf } from './progress-of';
  */
 export async function orasSource(reference: string, context: FetchContext): Promise<ImageSource> {
   const parsed = parseReference(reference);
-  const endpoints = endpointsFor(parsed, context, true);
+  const endpoints = await endpointsFor(parsed, context, true);
   const { value: layer, endpoint } = await firstAnswer(endpoints, context, (asked) => sifLayer(parsed, asked));
   return {
     kind: 'oras',

@@ -38,7 +38,7 @@ export async function pushSif(path: string, reference: string, context: FetchCon
   if (parsed.tag === undefined) {
     throw new RuntimeError('IMAGE_OPEN', `an image is pushed to a tag, not to a digest: ${reference}`);
   }
-  const endpoint = endpointsFor(parsed, context, true).at(-1) as Endpoint;
+  const endpoint = (await endpointsFor(parsed, context, true)).at(-1) as Endpoint;
   const layer: Blob = {
     digest: await hashOf(path, 'sha256:', context.signal),
     sizeBytes: statSync(path).size,
