@@ -13,6 +13,8 @@ const HTPASSWD = `${USER}:$2b$04$KGRYhvNXxkc0DNTec.NXTOe1kDNxsdIMd3WcGvQzpjbGlX5
 
 export interface RegistryOptions {
   tls?: Certificates;
+  /** It shares nothing with the others of its room. */
+  apart?: boolean;
   /** Asks for USER and PASSWORD. */
   htpasswd?: boolean;
   /** A token service to name; what it signs must be verifiable by these certificates. */
@@ -86,7 +88,8 @@ export class RegistryServer {
   }
 }
 
-function configuration(directory: string, port: number, { tls, htpasswd, token }: RegistryOptions): object {
+function configuration(directory: string, port: number, options: RegistryOptions): object {
+  const { apart, tls, htpasswd, token } = options;
   const write = (name: string, text: string): string => {
     const path = join(directory, `${name}-${port}`);
     writeFileSync(path, text);
@@ -95,7 +98,7 @@ function configuration(directory: string, port: number, { tls, htpasswd, token }
   return {
     version: '0.1',
     log: { level: 'error' },
-    storage: { filesystem: { rootdirectory: join(directory, 'data') } },
+    storage: { filesystem: { rootdirectory: join(directory, apart ? `data-${port}` : 'data') } },
     http: {
       addr: `127.0.0.1:${port}`,
       ...(tls ? { tls: { certificate: write('cert', tls.cert), key: write('key', tls.key) } } : undefined),
