@@ -1,5 +1,6 @@
 /** Content digests as OCI writes them: `sha256:<hex>` (OCI image specification, descriptor.md, "Digests"). */
 import { RuntimeError } from '../../errors';
+import { printable } from './json';
 
 /** Hex digits of the algorithms that are accepted; both are available wherever Node is. */
 const HEX_DIGITS: Record<string, number> = { sha256: 64, sha512: 128 };
@@ -23,6 +24,6 @@ export function requireDigest(text: unknown, what: string): string {
   if (parseDigest(text)) return text as string;
   throw new RuntimeError(
     'IMAGE_FORMAT',
-    `${what}: ${JSON.stringify(text)?.slice(0, 160)} is no sha256 or sha512 digest`,
+    `${what}: ${printable(JSON.stringify(text) ?? 'nothing', 160)} is no sha256 or sha512 digest`,
   );
 }
