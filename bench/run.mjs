@@ -1,4 +1,4 @@
-// npm run bench [-- QUESTION...] [--rounds N] [--json FILE]: measures davit beside an empty Node and its peers.
+// npm run bench [-- QUESTION...] [--rounds N] [--json FILE] [--svg FILE]: measures davit beside an empty Node and its peers.
 import { writeFileSync } from 'node:fs';
 import { availableParallelism, loadavg, release } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -7,17 +7,19 @@ import { exec } from './exec.mjs';
 import { closeBench, openBench } from './support/bench.mjs';
 import { interrupt } from './support/rounds.mjs';
 import { print } from './support/report.mjs';
+import { imageQuestions } from './images.mjs';
 import { layers } from './layers.mjs';
+import { plot } from './support/plot.mjs';
 import { listStop } from './list-stop.mjs';
 import { memory } from './memory.mjs';
 import { scale } from './scale.mjs';
 import { start } from './start.mjs';
 
-const questions = { start, exec, 'list-stop': listStop, memory, scale, api, layers };
-const usage = `usage: run.mjs [${Object.keys(questions).join('|')}]... [--rounds N] [--json FILE]`;
+const questions = { start, exec, 'list-stop': listStop, memory, scale, api, layers, ...imageQuestions };
+const usage = `usage: run.mjs [${Object.keys(questions).join('|')}]... [--rounds N] [--json FILE] [--svg FILE]`;
 
 async function main() {
-  const options = { rounds: { type: 'string', default: '20' }, json: { type: 'string' } };
+  const options = { rounds: { type: 'string', default: '20' }, json: { type: 'string' }, svg: { type: 'string' } };
   const { values, positionals } = parseArgs({ options, allowPositionals: true });
   const rounds = Number(values.rounds);
   if (!(rounds >= 1) || positionals.some((name) => !Object.hasOwn(questions, name))) throw new Error(usage);
@@ -36,6 +38,8 @@ async function main() {
       results.push({ name, ...result });
     }
     const skips = [...bench.skips];
+    const plots = results.flatMap(({ plot: wanted = [] }) => wanted);
+    if (values.svg && plots.length > 0) writeFileSync(values.svg, plot(plots, machine));
     if (values.json) writeFileSync(values.json, `${JSON.stringify({ machine, skips, results }, null, 2)}\n`);
   } finally {
     await closeBench(bench);

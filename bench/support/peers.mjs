@@ -48,23 +48,20 @@ export function findBwrap(bench) {
  * root directory it is installed in. The timer itself is started with these, so that entering is not measured.
  */
 export function findApptainer(bench) {
-  const words = (process.env.DAVIT_BENCH_APPTAINER ?? 'apptainer').split(/\s+/).filter(Boolean);
-  const prefix = words.slice(0, -1);
+  const given = (process.env.DAVIT_BENCH_APPTAINER ?? 'apptainer').split(/\s+/).filter(Boolean);
+  const prefix = given.slice(0, -1);
   let program;
   try {
-    const [shell, ...rest] = [...prefix, '/bin/sh', '-c', `command -v ${words.at(-1)}`];
+    const [shell, ...rest] = [...prefix, '/bin/sh', '-c', `command -v ${given.at(-1)}`];
     program = execFileSync(shell, rest, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
   } catch {
     return void bench.skip('apptainer: neither on PATH nor named by DAVIT_BENCH_APPTAINER');
   }
   const timers = new Map();
+  const envOf = (subject) => ({ APPTAINER_CONFIGDIR: join(subject.own, 'apptainer'), ...droppedCapabilities(subject) });
   const run = async (subject, args, options) => {
     if (!timers.has(subject)) timers.set(subject, new Timer(['--dir', '/tmp', ...subject.timerArgs], prefix));
-    const env = {
-      ...subject.clean,
-      APPTAINER_CONFIGDIR: join(subject.own, 'apptainer'),
-      ...droppedCapabilities(subject),
-    };
+    const env = { ...subject.clean, ...envOf(subject) };
     return expectSuccess(['apptainer', ...args], await timers.get(subject).run([program, ...args], env, options));
   };
   bench.closers.push(async () => {
@@ -74,7 +71,8 @@ export function findApptainer(bench) {
     }
   });
   const list = (subject) => listed(run, subject);
-  return { run: (subject, ...args) => run(subject, args), list, refused: new Set() };
+  const words = [...prefix, program];
+  return { run: (subject, ...args) => run(subject, args), words, env: envOf, list, refused: new Set() };
 }
 
 /** Apptainer, if it runs the image for this user. */
@@ -101,7 +99,7 @@ async function listed(run, subject) {
   return JSON.parse((await run(subject, ['instance', 'list', '--json'], { output: true })).out).instances;
 }
 
-function onPath(name) {
+export function onPath(name) {
   for (const folder of (process.env.PATH ?? '').split(':')) {
     try {
       accessSync(join(folder, name), constants.X_OK);

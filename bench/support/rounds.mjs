@@ -12,9 +12,9 @@ export function interrupt(signal) {
  *   case of a group is what the others of it are compared with, round by round.
  * @returns each case's name and group with summaries of wall, cpu and of their ratios to the first of the group
  */
-export async function measure(cases, rounds) {
+export async function measure(cases, rounds, warmUp = warmUpRounds) {
   const samples = cases.map(() => []);
-  for (let round = -warmUpRounds; round < rounds; round++) {
+  for (let round = -warmUp; round < rounds; round++) {
     for (const [index, { run, before, after }] of cases.entries()) {
       if (interruptedBy) throw new Error(`interrupted by ${interruptedBy}`);
       await before?.(round);
