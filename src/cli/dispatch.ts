@@ -43,8 +43,8 @@ export async function dispatch(argv: readonly string[], env: Environment, termin
     const found = findNamed(rest);
     command = found.command;
     if (command === undefined) {
-      terminal.out(usageText(undefined));
       terminal.err(`Error: unknown command "${rest[0]}" for "davit"\n\n`);
+      terminal.out(usageText(undefined));
       return USAGE_EXIT;
     }
     return await runCommand(command, argv, found.rest, options, env, terminal);
@@ -173,9 +173,10 @@ function report(error: unknown, command: CommandSpec | undefined, terminal: Term
     return new RuntimeError('INTERNAL', '').exitCode;
   }
   if (error.code === 'USAGE' || error.code === 'NOT_FOUND') {
-    terminal.out(error instanceof FlagError ? optionsText(command) : usageText(command));
     const word = command === undefined ? 'davit' : command.name.slice(command.name.lastIndexOf(' ') + 1);
+    // The error first, as a terminal shows it with Apptainer.
     terminal.err(`Error for command "${word}": ${error.message}\n\n`);
+    terminal.out(error instanceof FlagError ? optionsText(command) : usageText(command));
     return error.exitCode;
   }
   terminal.fatal(error.message, error.hint);
