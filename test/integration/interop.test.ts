@@ -84,6 +84,20 @@ const COMMANDS: string[][] = [
   ['test', '--app', 'hello', 'IMAGE'],
 ];
 
+/** What shows an image without running it. */
+const LOOKS: string[][] = [
+  ['inspect', 'IMAGE'],
+  ['inspect', '--all', '--json', 'IMAGE'],
+  ['inspect', '--list-apps', 'IMAGE'],
+  ['inspect', '--deffile', 'IMAGE'],
+  ['inspect', '--environment', 'IMAGE'],
+  ['inspect', '--app', 'hello', '--runscript', 'IMAGE'],
+  ['run-help', 'IMAGE'],
+  ['run-help', '--app', 'hello', 'IMAGE'],
+  ['sif', 'list', 'IMAGE'],
+  ['sif', 'header', 'IMAGE'],
+];
+
 describeWithApptainer('with Apptainer', () => {
   const absent = lacking(SECTIONS);
   if (absent !== undefined) return void test.skip(`(needs ${absent})`, () => undefined);
@@ -151,6 +165,16 @@ describeWithApptainer('with Apptainer', () => {
         }
       });
     });
+
+    test.each(LOOKS.map((words) => ({ title: words.join(' '), words })))(
+      'davit shows what Apptainer shows: $title',
+      async ({ words }) => {
+        for (const maker of ['davit', 'apptainer']) {
+          const args = words.map((word) => (word === 'IMAGE' ? image(maker) : word));
+          expect(await ours(...args)).toEqual(await theirs(...args));
+        }
+      },
+    );
 
     describe('Apptainer looks into ours', () => {
       /** What `inspect` says, without what has to differ. */
