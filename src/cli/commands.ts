@@ -1,6 +1,7 @@
 /** Every command once: its words, its usage line, its help and the module that carries it out. */
 import type { CommandSpec } from './command';
 import { IMAGE_COMMANDS } from './image-commands';
+import { REMOTE_COMMANDS } from './remote-commands';
 import { SIF_COMMANDS } from './sif-commands';
 import { SIGNING_COMMANDS } from './signing-commands';
 
@@ -151,16 +152,13 @@ const COMMANDS: readonly CommandSpec[] = [
   ...IMAGE_COMMANDS,
   ...SIF_COMMANDS,
   ...SIGNING_COMMANDS,
+  ...REMOTE_COMMANDS,
   ...[
     ['capability', 'Capabilities granted to users'],
     ['checkpoint', 'Checkpoints of instances'],
     ['config', 'The configuration'],
-    ['delete', 'Delete an image of a library'],
-    ['keyserver', 'Key servers'],
     ['oci', 'OCI bundles'],
     ['plugin', 'Plugins'],
-    ['remote', 'Remote endpoints'],
-    ['search', 'Search a library'],
   ].map(
     ([name, summary]): CommandSpec => ({
       name: name as string,

@@ -11,6 +11,7 @@ import { launchFlags } from './flags/launch';
 import { limitFlags } from './flags/limits';
 import { otherFlags } from './flags/other';
 import { registryFlags } from './flags/registry';
+import { remoteFlags } from './flags/remote';
 import { sifFlags } from './flags/sif';
 import { signingFlags } from './flags/signing';
 
@@ -51,6 +52,7 @@ function groupsOf(command: string): (() => Flag[])[] {
   if (['inspect', 'overlay create', 'run-help'].includes(command)) return [imageFlags];
   if (command.startsWith('sif ')) return [sifFlags];
   if (['sign', 'verify', 'key'].includes(command.split(' ')[0] as string)) return [signingFlags];
+  if (/^(remote|keyserver) /.test(command)) return [remoteFlags, otherFlags];
   return [otherFlags];
 }
 
@@ -64,6 +66,7 @@ export function allFlags(): Flag[] {
     buildFlags,
     imageFlags,
     registryFlags,
+    remoteFlags,
     sifFlags,
     signingFlags,
     otherFlags,

@@ -32,7 +32,7 @@ export async function run(context: CommandContext): Promise<number> {
     const source = await fetcher.locate(reference);
     if (options.flag('sandbox')) await toSandbox(fetcher, source, target, context);
     else await replaceTarget(target, (temporary) => fetcher.toTarget(source, temporary));
-    if (scheme === 'library' && !options.flag('sandbox')) await warnUnlessSigned(target, context);
+    if (scheme === 'library') await warnUnsigned(target, context);
     terminal.verbose(`Pulled ${reference} to ${target}`);
     return 0;
   } catch (error) {
@@ -42,18 +42,15 @@ export async function run(context: CommandContext): Promise<number> {
   }
 }
 
-/** The file stays whatever its signatures are worth. */
-async function warnUnlessSigned(path: string, { options, env, terminal }: CommandContext): Promise<void> {
-  if (options.flag('allowUnsigned') || options.flag('allowUnauthenticated')) return;
-  const { checkSignatures } = await import('../../runtime/signing/check.apart');
-  const onWarning = (text: string): void => terminal.warning(text);
-  try {
-    await checkSignatures(path, { env, version: version(), onWarning });
-  } catch (error) {
-    if (!(error instanceof RuntimeError)) throw error;
-    onWarning(error.message);
-    onWarning('Skipping container verification');
-  }
+/** An image of a library is expected to be signed; that one is not is no reason to refuse it. */
+async function warnUnsigned(target: string, context: CommandContext): Promise<void> {
+  const { options, terminal } = context;
+  if (options.flag('allowUnsigned') || options.flag('allowUnauthenticated') || options.flag('sandbox')) return;
+  const { signatureTrouble } = await import('../signature-check');
+  const trouble = await signatureTrouble(target, context);
+  if (trouble === undefined) return;
+  terminal.warning(trouble);
+  terminal.warning('Skipping container verification');
 }
 
 /** @throws RuntimeError IMAGE_OPEN, in Apptainer's words */

@@ -9,12 +9,7 @@ export async function run(context: CommandContext): Promise<number> {
   const [path, uri] = context.args as [string, string];
   const [, scheme, rest] = /^([A-Za-z-]+):\/\/(.*)$/.exec(uri) ?? [];
   if (scheme === undefined || rest === undefined) throw new RuntimeError('IMAGE_OPEN', `bad uri ${uri}`, { path: uri });
-  if (scheme === 'library') {
-    throw new RuntimeError('IMAGE_UNSUPPORTED', 'not supported yet: push to library://', {
-      path: uri,
-      hint: 'push to a registry: oras://HOST/NAME:TAG',
-    });
-  }
+  if (scheme === 'library') return await (await import('./push-library')).pushLibrary(path, rest, context);
   if (scheme !== 'oras') throw new RuntimeError('IMAGE_OPEN', `Unsupported transport type: ${scheme}`, { path: uri });
   checkImage(path);
   const fetcher = await openFetcher(context);

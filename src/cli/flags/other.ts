@@ -6,23 +6,10 @@ import { type Flag, type FlagType, flag } from './flag';
 
 /** `command | type | -s --name | ENV | help` per line; several commands are separated by commas. */
 const ROWS = `
-keyserver add, keyserver remove, keyserver login, keyserver logout, keyserver list | string | -c --config | | path of remote.yaml
-keyserver add | int | -o --order | | its place in the list
-keyserver add | bool | -i --insecure | | plain http
+keyserver login, keyserver logout | string | -c --config | | path of remote.yaml
 keyserver login | string | -u --username | LOGIN_USERNAME | user name
 keyserver login | string | -p --password | LOGIN_PASSWORD | password
 keyserver login | bool | --password-stdin | | read the password
-remote add, remote remove, remote use, remote list, remote login, remote logout, remote status | string | -c --config | | path of remote.yaml
-remote add, remote remove, remote use | bool | -g --global | | for all users
-remote add | bool | --no-login | | do not log in
-remote add | bool | -i --insecure | ADD_INSECURE | plain http
-remote add | bool | -n --no-default | | do not use it as default
-remote add, remote login | string | --tokenfile | | file with the token
-remote use | bool | -e --exclusive | | only this one
-remote login | string | -u --username | | user name
-remote login | string | -p --password | | password
-remote login | bool | --password-stdin | | read the password
-remote login | bool | -i --insecure | LOGIN_INSECURE | plain http
 config fakeroot | bool | -a --add | | give a user ids
 config fakeroot | bool | -r --remove | | take them away
 config fakeroot | bool | -e --enable | | enable a user

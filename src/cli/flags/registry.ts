@@ -3,8 +3,6 @@ import { type Flag, type FlagDetails, type FlagType, flag } from './flag';
 
 const row = (commands: string, type: FlagType, name: string, help: string, details: FlagDetails = {}): Flag =>
   flag(type, name, help, { commands: commands.split(', '), ...details });
-const later = (commands: string, type: FlagType, name: string, help: string, details: FlagDetails = {}): Flag =>
-  row(commands, type, name, help, { state: 'later', note: 'not there yet', ...details });
 const accepted = (commands: string, name: string, help: string, note: string, details: FlagDetails = {}): Flag =>
   row(commands, 'bool', name, help, { state: 'accepted', note, ...details });
 
@@ -60,8 +58,8 @@ function pullFlags(): Flag[] {
 
 function pushFlags(): Flag[] {
   return [
-    later('push', 'bool', 'allow-unsigned', 'push unsigned images', { short: 'U', env: 'ALLOW_UNSIGNED' }),
-    later('push', 'string', 'description', 'description of the image', { short: 'D' }),
+    row('push', 'bool', 'allow-unsigned', 'push unsigned images to a library', { short: 'U', env: 'ALLOW_UNSIGNED' }),
+    row('push', 'string', 'description', 'description of the image, for a library', { short: 'D' }),
   ];
 }
 
@@ -93,10 +91,10 @@ function loginFlags(): Flag[] {
 
 function searchFlags(): Flag[] {
   return [
-    later('search', 'string', 'arch', 'architecture to search for', { env: 'SEARCH_ARCH' }),
-    later('search', 'bool', 'signed', 'only signed images', { env: 'SEARCH_SIGNED' }),
-    later('delete', 'string', 'arch', 'architecture to delete', { short: 'A', env: 'ARCH' }),
-    later('delete', 'bool', 'force', 'ask nothing', { short: 'F', env: 'FORCE' }),
-    later('delete', 'int', 'timeout', 'seconds', { short: 'T', env: 'TIMEOUT', default: '15', hidden: true }),
+    row('search', 'string', 'arch', 'architecture to search for', { env: 'SEARCH_ARCH' }),
+    row('search', 'bool', 'signed', 'only signed images', { env: 'SEARCH_SIGNED' }),
+    row('delete', 'string', 'arch', 'architecture to delete', { short: 'A', env: 'ARCH' }),
+    row('delete', 'bool', 'force', 'ask nothing', { short: 'F', env: 'FORCE' }),
+    row('delete', 'int', 'timeout', 'seconds', { short: 'T', env: 'TIMEOUT', default: '15', hidden: true }),
   ];
 }

@@ -5,6 +5,8 @@ import { RuntimeError } from '../../errors';
 import type { RegistrySettings } from '../config/directives';
 import { ImageCache } from './cache';
 import type { TryLock } from './cache/lock';
+import type { LibraryPush, PushedImage } from './library/push';
+import type { FoundImage } from './library/search';
 import { prefixed } from './prefixed';
 import type { OnProgress } from './progress';
 import type { Additions, ConvertImage, FetchContext, FetchOptions, ImageSource } from './source';
@@ -70,6 +72,8 @@ export class Fetcher {
     try {
       return await findSource(reference, this.context);
     } catch (error) {
+      // A library names the image itself.
+      if (imageScheme(reference) === 'library') throw error;
       throw prefixed(error, `failed to get checksum for ${reference}`);
     }
   }
@@ -123,6 +127,21 @@ export class Fetcher {
   keepOnly(path: string): void {
     this.context.temporary.keepOnly(path);
     this.context.client.close();
+  }
+
+  /** Uploads a SIF file to a library. @throws RuntimeError NETWORK, REGISTRY, CONFIG, IMAGE_OPEN */
+  async pushToLibrary(push: LibraryPush): Promise<PushedImage | undefined> {
+    return (await import('./library/push')).pushToLibrary(push, this.context);
+  }
+
+  /** Images of the library that --library names, else of the active endpoint's. @throws RuntimeError */
+  async search(query: string, wanted: { signed: boolean }): Promise<FoundImage[]> {
+    return (await import('./library/search')).searchLibrary(query, wanted, this.context);
+  }
+
+  /** Deletes an image of a library. @param reference without `library://` @throws RuntimeError */
+  async delete(reference: string): Promise<void> {
+    await (await import('./library/search')).deleteFromLibrary(reference, this.context);
   }
 
   /** Ends connections and removes what was temporary. */

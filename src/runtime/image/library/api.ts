@@ -1,4 +1,5 @@
 /** The interface of library servers (formats.md section 17.1): JSON in an envelope with `data` or `error`. */
+import type { Readable } from 'node:stream';
 import { RuntimeError } from '../../../errors';
 import { isObject, type JsonObject, optionalString, parseObject, printable } from '../../../formats/oci/json';
 import type { FetchContext } from '../source';
@@ -40,6 +41,19 @@ export class LibraryApi {
     const data = await this.call({ method, path, body: JSON.stringify(body) });
     if (data) return data;
     throw new RuntimeError('REGISTRY', `${method} "${shownUrl(this.url(path))}": not found`);
+  }
+
+  /** @returns false when there is no such object */
+  async delete(path: string): Promise<boolean> {
+    return (await this.call({ method: 'DELETE', path })) !== undefined;
+  }
+
+  /** Sends a file; nobody asks whether it succeeded. */
+  async post(path: string, headers: Record<string, string>, body: () => Readable): Promise<HttpResponse> {
+    const { client, signal } = this.context;
+    const request = { method: 'POST' as const, url: this.url(path), body, signal, once: true };
+    const { insecure } = this.endpoint;
+    return await client.request({ ...request, headers: { ...this.authorization(), ...headers }, insecure });
   }
 
   /** Opens a file of the library; it mostly sends us to a storage, which does not get the token. */

@@ -7,7 +7,7 @@ import { userConfigDirectory } from '../../user-config';
 import type { FetchContext } from '../source';
 import { requestAll } from '../transfer/answer';
 import { shownUrl } from '../transfer/wording';
-import { mergeRemotes, type Remote, type RemoteFile, readRemoteFile } from './remote-file';
+import { DEFAULT_URI, mergeRemotes, type Remote, type RemoteFile, readRemoteFile } from './remote-file';
 
 export interface LibraryEndpoint {
   /** With a slash at the end. */
@@ -21,6 +21,7 @@ type Asking = Pick<FetchContext, 'client' | 'signal'>;
 
 const SITE_DIRECTORIES = ['/etc/davit', '/etc/apptainer'];
 const CONFIG_PATH = 'assets/config/config.prod.json';
+const DEFAULT_KEYSERVER = 'https://keys.openpgp.org';
 const MAX_CONFIG_BYTES = 1 << 20;
 
 export function userRemoteFile(env: Environment): string {
@@ -61,8 +62,8 @@ export async function libraryEndpoint(host: string | undefined, context: FetchCo
 
 /** What an endpoint offers: URLs by the names of the services, such as `libraryAPI`. @throws RuntimeError */
 export async function services({ uri, insecure }: Remote, { client, signal }: Asking): Promise<Map<string, string>> {
-  // The endpoint that everybody has without asking offers no library; it need not be reached to know that.
-  if (uri === 'cloud.apptainer.org') return new Map();
+  // What the endpoint that everybody has offers is known: no library, and a public key server.
+  if (uri === DEFAULT_URI) return new Map([['keystoreAPI', DEFAULT_KEYSERVER]]);
   const url = new URL(CONFIG_PATH, baseUrl(uri, insecure));
   const answer = await requestAll(client, { url, signal, insecure }, MAX_CONFIG_BYTES);
   if (answer.status !== 200) {

@@ -33,7 +33,7 @@ export interface RemoteFile {
 
 /** What there is without a file: an endpoint that has a key server and no library. */
 export const DEFAULT_REMOTE = 'DefaultRemote';
-const DEFAULT_URI = 'cloud.apptainer.org';
+export const DEFAULT_URI = 'cloud.apptainer.org';
 const PRIVATE = 0o600;
 const MAX_BYTES = 1 << 20;
 
@@ -129,13 +129,13 @@ export function encodeRemotes({ active, remotes, logins }: RemoteFile): string {
   });
 }
 
-/** Replaces a file of secrets: readable for its owner alone, never half written. @throws RuntimeError CONFIG */
-export function writePrivateFile(path: string, text: string): void {
+/** Replaces a file, of secrets unless a mode says otherwise; never half written. @throws RuntimeError CONFIG */
+export function writePrivateFile(path: string, text: string, mode = PRIVATE): void {
   const temporary = `${path}.${process.pid}.tmp`;
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    writeFileSync(temporary, text, { mode: PRIVATE });
-    chmodSync(temporary, PRIVATE);
+    writeFileSync(temporary, text, { mode });
+    chmodSync(temporary, mode);
     renameSync(temporary, path);
   } catch (cause) {
     const errno = errnoOf(cause);
@@ -146,7 +146,9 @@ export function writePrivateFile(path: string, text: string): void {
 /** The endpoints in force: those of the user, those of the site, and the one that is always there. */
 export function mergeRemotes(user: RemoteFile, site: RemoteFile): RemoteFile {
   const fallback: Remote = { uri: DEFAULT_URI, system: true, exclusive: false, insecure: false };
-  const ofSite = [...site.remotes].map(([name, remote]): [string, Remote] => {
+  // An endpoint of the user's own beats one of the site that has its name.
+  const common = [...site.remotes].filter(([name]) => user.remotes.get(name)?.system ?? true);
+  const ofSite = common.map(([name, remote]): [string, Remote] => {
     const token = user.remotes.get(name)?.token;
     return [name, { ...remote, system: true, ...(token === undefined ? undefined : { token }) }];
   });
