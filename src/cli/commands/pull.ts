@@ -32,7 +32,7 @@ export async function run(context: CommandContext): Promise<number> {
     const source = await fetcher.locate(reference);
     if (options.flag('sandbox')) await toSandbox(fetcher, source, target, context);
     else await replaceTarget(target, (temporary) => fetcher.toTarget(source, temporary));
-    if (scheme === 'library') await warnUnsigned(target, context);
+    if (scheme === 'library' && !options.flag('sandbox')) await warnUnlessSigned(target, context);
     terminal.verbose(`Pulled ${reference} to ${target}`);
     return 0;
   } catch (error) {
@@ -43,11 +43,11 @@ export async function run(context: CommandContext): Promise<number> {
 }
 
 /** An image of a library is expected to be signed; that one is not is no reason to refuse it. */
-async function warnUnsigned(target: string, context: CommandContext): Promise<void> {
+async function warnUnlessSigned(path: string, context: CommandContext): Promise<void> {
   const { options, terminal } = context;
-  if (options.flag('allowUnsigned') || options.flag('allowUnauthenticated') || options.flag('sandbox')) return;
+  if (options.flag('allowUnsigned') || options.flag('allowUnauthenticated')) return;
   const { signatureTrouble } = await import('../signature-check');
-  const trouble = await signatureTrouble(target, context);
+  const trouble = await signatureTrouble(path, context);
   if (trouble === undefined) return;
   terminal.warning(trouble);
   terminal.warning('Skipping container verification');
