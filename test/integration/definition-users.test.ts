@@ -52,7 +52,7 @@ describeWith([...SECTIONS, 'mksquashfs'], 'definition files', () => {
           const faked = await build(world(), 'fakeroot', sections, '--ignore-subuid');
           expect(faked).toMatchObject({ status: 0 });
           expect(faked.stderr).toContain('INFO:    Using fakeroot command combined with root-mapped namespace\n');
-          expect(owners(faked.image, ['s'])).toEqual(['s 44:55 -rw-r--r--']);
+          expect(owners(faked.image, ['s'])).toEqual(['s 44:55 -rw-rw-r--']);
           expect(leftovers(world())).toEqual([]);
         });
       } else test.skip('with fakeroot (needs fakeroot: it is not on PATH)', () => undefined);
@@ -144,10 +144,10 @@ describeWith([...SECTIONS, 'mksquashfs'], 'definition files', () => {
 
 const OWNED = ['s', 'a', 'b', 'x', 'x/y'];
 const ALL_OWNERS = [
-  's 44:55 -rw-r--r--',
+  's 44:55 -rw-rw-r--',
   'a 33:44 -rwsr-xr-x',
-  'b 0:0 -rw-r--r--',
-  'x 7:8 drwxr-xr-x',
+  'b 0:0 -rw-rw-r--',
+  'x 7:8 drwxrwxr-x',
   'x/y 7:8 d---------',
 ];
 
