@@ -102,30 +102,39 @@ describeWith([...SECTIONS, 'mksquashfs'], 'definition files', () => {
       expect(leftovers(world())).toEqual([]);
     });
 
-    asUser(() => {
-      const started = async (name: string): Promise<ChildProcess> => {
-        const text = `Bootstrap: localimage\nFrom: ${base(world())}\n%post\n mkdir /x; chown 1 /x || true; echo started; sleep 1000\n`;
-        const definition = world().write(`${name}.def`, text);
-        const child = world().spawn(['build', world().path(`${name}.sif`), definition], { env: buildEnv(world()) });
-        await printed(child.stdout as NodeJS.ReadableStream, 'started');
-        return child;
-      };
+    /** A build that waits in %post, with a mount that its %setup has made. */
+    const started = async (name: string, at: 'post' | 'setup'): Promise<ChildProcess> => {
+      const mount = 'mkdir "$APPTAINER_ROOTFS/m"; mount -t tmpfs none "$APPTAINER_ROOTFS/m"';
+      const wait = 'echo started; sleep 1000';
+      const sections =
+        at === 'setup'
+          ? `%setup\n ${mount}; ${wait}\n`
+          : `%setup\n ${mount}\n%post\n mkdir /x; chown 1 /x || true\n sleep 1000 &\n ${wait}\n`;
+      const text = `Bootstrap: localimage\nFrom: ${base(world())}\n${sections}`;
+      const definition = world().write(`${name}.def`, text);
+      const child = world().spawn(['build', world().path(`${name}.sif`), definition], { env: buildEnv(world()) });
+      await printed(child.stdout as NodeJS.ReadableStream, 'started');
+      return child;
+    };
+    const nothingLeft = async (): Promise<void> => {
+      await vi.waitFor(() => expect(leftovers(world())).toEqual([]), { timeout: 10_000 });
+      await world().expectNothingLeft(10_000);
+    };
 
-      test('a build process that is killed leaves nothing either', async () => {
-        const child = await started('kill');
-        const inner = children(child.pid as number);
-        expect(inner).toHaveLength(1);
-        process.kill(inner[0] as number, 'SIGKILL');
-        const status = await new Promise((resolve) => child.once('close', resolve));
-        expect(status).toBe(255);
-        expect(leftovers(world())).toEqual([]);
-      });
+    test('a build process that is killed leaves nothing either', async () => {
+      const child = await started('kill', 'post');
+      const inner = children(child.pid as number);
+      expect(inner).toHaveLength(1);
+      process.kill(inner[0] as number, 'SIGKILL');
+      const status = await new Promise((resolve) => child.once('close', resolve));
+      expect(status).toBe(255);
+      await nothingLeft();
+    });
 
-      test('nor does one whose parent is killed', async () => {
-        const child = await started('orphan');
-        process.kill(child.pid as number, 'SIGKILL');
-        await vi.waitFor(() => expect(leftovers(world())).toEqual([]), { timeout: 10_000 });
-      });
+    test.each(['post', 'setup'] as const)('nor does one that waits in %%%s and whose parent is killed', async (at) => {
+      const child = await started(`orphan-${at}`, at);
+      process.kill(child.pid as number, 'SIGKILL');
+      await nothingLeft();
     });
 
     test('by the end of a disk, say so', async () => {

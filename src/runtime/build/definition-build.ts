@@ -29,7 +29,8 @@ import { fingerprintsOf, unsignable, verifyBase } from './verify-base';
 
 /**
  * A definition that only describes its base is built without a root directory: the base goes straight into the new
- * image. Otherwise the stages are built in a temporary directory, by a plain user in a user namespace.
+ * image. Otherwise the stages are built in a temporary directory, by another process: in a mount namespace, where
+ * mounts of sections end with it, and for a plain user in a user namespace.
  * @throws RuntimeError IMAGE_BUILD, DEFINITION and what the parts throw
  */
 export async function buildFromDefinition(definition: Definition, build: Build): Promise<void> {
@@ -40,12 +41,12 @@ export async function buildFromDefinition(definition: Definition, build: Build):
     return;
   }
   const rights = rightsOf(build);
-  if (rights.kind === 'enter') {
-    const { buildInside } = await import('./namespace-build');
-    await buildInside(definition, build);
+  if (rights.kind === 'namespace') {
+    await performing(buildStages(definition, build, rights));
     return;
   }
-  await performing(buildStages(definition, build, rights));
+  const { buildInside } = await import('./namespace-build');
+  await buildInside(definition, build, rights);
 }
 
 /** A definition that says of an image or a URI nothing but that it is the base. */

@@ -1,6 +1,7 @@
 /**
- * The part of a build that needs a root, for a plain user: another davit process, root in a user namespace, carries it
- * out. What goes there is a file in the build's private directory; an error comes back the same way.
+ * The part of a build that needs a root: another davit process carries it out, in a mount namespace, and for a plain user
+ * as root of a user namespace. When this process is killed, that one ends what it has started, and clears up. What goes
+ * there is a file in the build's private directory; an error comes back the same way.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
@@ -27,7 +28,7 @@ import { runProgram } from './host-script';
 import { Interruption } from './interruption';
 import type { BuildOptions } from './options';
 import { performing } from './performing';
-import { rightsOf } from './rights';
+import { type Rights, rightsOf } from './rights';
 
 /** What the other process is told. */
 interface InsideTask {
@@ -64,10 +65,10 @@ const decode = (_key: string, value: unknown): unknown => {
   return Array.isArray(map) ? new Map(map as [unknown, unknown][]) : value;
 };
 
-/** Builds the stages in a user namespace. @throws RuntimeError NAMESPACE, IMAGE_BUILD and what the build throws */
-export async function buildInside(definition: Definition, build: Build): Promise<void> {
+/** Builds the stages in namespaces. @throws RuntimeError NAMESPACE, IMAGE_BUILD and what the build throws */
+export async function buildInside(definition: Definition, build: Build, rights: Rights): Promise<void> {
   const { options, env, caller, interruption } = build;
-  const namespaces = fakerootNamespaces(build);
+  const namespaces = rights.kind === 'host' ? HOST_NAMESPACES : fakerootNamespaces(build);
   const bundle = Bundle.make(options, env, interruption);
   const task: InsideTask = {
     options,
@@ -76,7 +77,7 @@ export async function buildInside(definition: Definition, build: Build): Promise
     definition,
     fetched: await performing(fetchBases(definition.stages, build)),
     bundle: bundle.directory,
-    fakeroot: chooseFakeroot(namespaces, build),
+    fakeroot: rights.kind === 'host' ? undefined : chooseFakeroot(namespaces, build),
   };
   try {
     await runTask(task, namespaces, build, bundle);
@@ -120,6 +121,14 @@ async function fetchBases(stages: Stage[], { fetching }: Build): Promise<Record<
   for (const wanted of stages.flatMap(referencesOf)) paths[wanted.reference] = await fetched(wanted, fetching);
   return paths;
 }
+
+/** Root keeps his ids. */
+const HOST_NAMESPACES: NamespacePlan = {
+  mode: MODE.inPlace,
+  namespaces: { user: false, mount: true, pid: false, ipc: false, uts: false, net: false },
+  inside: { uid: 0, gid: 0 },
+  fakeroot: false,
+};
 
 /** The ids of a build: those of `--fakeroot`. */
 function fakerootNamespaces({ options, env, caller, onInfo, onWarning }: Build): NamespacePlan {
@@ -188,7 +197,8 @@ export async function continueInside(
   const interruption = new Interruption();
   const caller = { ...readCaller(env), umask: process.umask() };
   const rights = rightsOf({ caller });
-  if (rights.kind === 'enter') throw new RuntimeError('NAMESPACE', 'this process is no root of a user namespace');
+  if (rights.kind === 'enter')
+    throw new RuntimeError('NAMESPACE', 'this process is no root, neither here nor of a user namespace');
   const fetching = {
     toFile: async ({ reference }: Wanted): Promise<string> => paths[reference] ?? '',
     toTarget: async (): Promise<void> => undefined,
