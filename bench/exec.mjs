@@ -6,7 +6,7 @@ export async function exec(bench, rounds) {
   const cases = [];
   const { bwrap, crun } = bench;
   for (const subject of bench.subjects) {
-    const { group, davit } = subject;
+    const { group, davit, compiled } = subject;
     const apptainer = await apptainerFor(bench, subject);
     const add = (name, run) => cases.push({ group, name, run });
     await davit('instance', 'start', bench.image, 'holder');
@@ -14,6 +14,8 @@ export async function exec(bench, rounds) {
     add('davit exec instance:// true', () => davit('exec', 'instance://holder', '/bin/true'));
     add('davit exec SIF true', () => davit('exec', bench.image, '/bin/true'));
     add('davit exec directory true', () => davit('exec', bench.sandbox, '/bin/true'));
+    add('davit exec instance:// true, compiled', () => compiled('exec', 'instance://holder', '/bin/true'));
+    add('davit exec SIF true, compiled', () => compiled('exec', bench.image, '/bin/true'));
     if (bwrap) add('bwrap directory true', () => subject.command(...bwrap.command(subject)));
     if (crun && subject.uid === 0) {
       await crun.run('create', '--bundle', crun.bundle, 'holder');

@@ -28,13 +28,14 @@ export async function start(bench, rounds) {
 }
 
 function davitCases(bench, subject) {
-  const { group, davit } = subject;
+  const { group, davit, compiled } = subject;
   const after = () => davit('instance', 'stop', 'b');
   const begin = (image) => () => davit('instance', 'start', image, 'b');
   return [
     { group, name: 'node -e 0', run: subject.node },
     { group, name: inUse, run: begin(bench.image), after },
     { group, name: directory, run: begin(bench.sandbox), after },
+    { group, name: `${inUse}, compiled`, run: () => compiled('instance', 'start', bench.image, 'b'), after },
     {
       group,
       name: 'davit instance start, SIF, first use',

@@ -88,6 +88,8 @@ function subject(bench, user, timerArgs = []) {
   const made = { ...user, group: user.name, own, clean, env, timerArgs, timer };
   made.node = () => run([process.execPath, '-e', '0'], clean);
   made.davit = (...args) => run([davit, ...args], env);
+  // Without the plan cache: what a launch costs that is not the repetition of another (docs/plan-cache.md).
+  made.compiled = (...args) => run([davit, ...args], { ...env, DAVIT_PLAN_CACHE: 'off' });
   made.command = (...command) => run(command, clean);
   // The environment as the caller of the measurement has it: certificates for Node, its options, whatever a site sets.
   const here = { ...process.env, DAVIT_STATE_DIR: env.DAVIT_STATE_DIR };
@@ -128,6 +130,8 @@ function makeImages(work) {
   // Apptainer attaches a loop device of its own to an image: it must not be counted as one of davit's.
   const peerImage = join(work, 'peer.sif');
   copyFileSync(image, peerImage);
+  // A launch of an image that was changed within the last two seconds is not remembered.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 3100);
   return { sandbox, image, first, peerImage };
 }
 

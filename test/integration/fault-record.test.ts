@@ -41,6 +41,8 @@ function change(world: World, changes: Partial<InstanceRecord>): void {
 
 function killAll({ keeperPid, pid }: Listed): void {
   for (const target of [keeperPid, pid]) process.kill(target, 'SIGKILL');
+  // A launch can be quicker than the end of a killed process, which holds the lock for that long.
+  while (isAlive(keeperPid)) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
 }
 
 withFaults('damaged record of a live instance', (world) => {

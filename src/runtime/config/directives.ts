@@ -97,7 +97,7 @@ const EFFECTIVE: [string, DirectiveType, string, keyof LaunchConfig][] = [
   ['download concurrency', 'number', '3', 'downloadConcurrency'],
   ['conversion max size', 'number', '262144', 'conversionMaxSize'],
   ['conversion max entries', 'number', '1000000', 'conversionMaxEntries'],
-  ['plan cache', 'bool', NO, 'planCache'],
+  ['plan cache', 'bool', YES, 'planCache'],
 ];
 
 /** Known to Apptainer and without effect here: read without a complaint, so that a site can copy its file. */

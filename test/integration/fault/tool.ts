@@ -22,7 +22,11 @@ export function faultTool(): string {
   return path;
 }
 
-/** Runs bin/davit under the tool: `runTool(world, ['refuse', 'memfd_create', '1'], ['instance', 'start', …])`. */
+/**
+ * Runs bin/davit under the tool: `runTool(world, ['refuse', 'memfd_create', '1'], ['instance', 'start', …])`. Without the
+ * plan cache: the tool waits for the launcher that Node executes, and a remembered launch has none.
+ */
 export function runTool(world: World, verb: string[], args: string[], options: RunOptions = {}): Promise<Outcome> {
-  return world.command(faultTool(), [...verb, davitPath, ...args], options);
+  const env = { DAVIT_PLAN_CACHE: 'off', ...options.env };
+  return world.command(faultTool(), [...verb, davitPath, ...args], { ...options, env });
 }

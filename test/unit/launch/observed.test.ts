@@ -61,8 +61,10 @@ describe('modules that a launch is compiled by', () => {
       .map(([, module]) => module)
       .filter((module) => module !== 'node:path');
     if (!TRUSTED.has(name)) expect(foreign).toEqual([]);
+    // Tables of commands: what a launch loads of them is src/cli/launch.ts, where this began.
+    if (/^cli\/([\w-]+-)?commands\.ts$/.test(name)) return;
     const later = [...text.matchAll(/(?:import|require)\('([^']+)'\)/g)].map(([, module]) => module as string);
-    expect(later.filter((module) => !LATER.has(module) && !module.startsWith('./commands/'))).toEqual([]);
+    expect(later.filter((module) => !LATER.has(module))).toEqual([]);
   });
 
   it.each([...modules])('%s asks the process for nothing that is not noted', (_, text) => {
