@@ -1,11 +1,17 @@
 // Carries a plan out: the loop over its steps, and the program at the end. The caller has made the namespaces.
 #pragma once
+#include <sched.h>
+
 #include "steps/context.h"
 
 namespace davit {
 
 // CLONE_NEW* flags of the plan's namespaces.
 uint64_t clone_flags(const Namespaces& namespaces);
+// Those that are still to be made: a shared image has brought the user namespace along.
+inline uint64_t new_namespaces(const Context& ctx) {
+  return clone_flags(ctx.plan.namespaces) & ~(ctx.shared_image.valid() ? uint64_t{CLONE_NEWUSER} : 0);
+}
 // Inside a new network namespace: loopback up (it is down in a new one). 0 or an errno.
 int bring_up_loopback();
 

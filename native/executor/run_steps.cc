@@ -93,7 +93,8 @@ int bring_up_loopback() {
 
 bool run_steps(Context& ctx) {
   const Namespaces& namespaces = ctx.plan.namespaces;
-  if (namespaces.user && !needs_map_helpers(namespaces) && !steps::write_id_map(ctx, namespaces.id_map)) return false;
+  bool maps = new_namespaces(ctx) & CLONE_NEWUSER && !needs_map_helpers(namespaces);
+  if (maps && !steps::write_id_map(ctx, namespaces.id_map)) return false;
   if (namespaces.net)
     if (int error = bring_up_loopback()) return ctx.fail(error, "bring up the loopback interface");
   const List<Step>& all = ctx.plan.steps;

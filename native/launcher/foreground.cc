@@ -71,10 +71,14 @@ int run_in_place(Context& ctx) {
   const Namespaces& namespaces = ctx.plan.namespaces;
   MapHelper helper;
   pid_t server;
+  SharedImage used;
   bool by_helper = needs_map_helpers(namespaces);
-  if (!spawn_server(ctx, true, &server) || (by_helper && !start_map_helper(ctx, &helper))) return report_failure(ctx);
+  use_shared_image(ctx, &used);
+  ctx.committed = ctx.shared_image.valid();
+  if (!spawn_server(ctx, {.orphan = true}, &server) || (by_helper && !start_map_helper(ctx, &helper)))
+    return report_failure(ctx);
   ctx.committed = true;
-  if (unshare(static_cast<int>(clone_flags(namespaces))) != 0) {
+  if (unshare(static_cast<int>(new_namespaces(ctx))) != 0) {
     int error = errno;
     ctx.fail(error, "make the namespaces", fork_hint(error));
     return report_failure(ctx);
@@ -89,7 +93,10 @@ int run_child(Context& ctx) {
   const Namespaces& namespaces = ctx.plan.namespaces;
   pid_t server = 0;
   int report[2], events[2], go[2], alive[2];
-  if (!spawn_server(ctx, false, &server)) return report_failure(ctx);
+  SharedImage used;
+  use_shared_image(ctx, &used);
+  ctx.committed = ctx.shared_image.valid();
+  if (!spawn_server(ctx, {.ends_with_parent = true}, &server)) return report_failure(ctx);
   if (pipe2(report, O_CLOEXEC) || pipe2(events, O_CLOEXEC) || pipe2(go, O_CLOEXEC) || pipe2(alive, O_CLOEXEC)) {
     ctx.fail(errno, "make a pipe");
     return report_failure(ctx);
@@ -97,12 +104,13 @@ int run_child(Context& ctx) {
   InitPlan init;
   block_forwarded_signals(&init.program_mask);
   int pidfd = -1;
-  pid_t child = sys::clone3_fork(clone_flags(namespaces), &pidfd, SIGCHLD);
+  pid_t child = sys::clone3_fork(new_namespaces(ctx), &pidfd, SIGCHLD);
   if (child == 0) {
     close(report[0]);
     close(events[0]);
     close(go[1]);
     close(alive[1]);
+    used = SharedImage();
     init.report = report[1];
     init.events = events[1];
     init.go = needs_map_helpers(namespaces) ? go[0] : -1;
@@ -119,6 +127,7 @@ int run_child(Context& ctx) {
   close(go[0]);
   close(alive[0]);
   if (ctx.server_channel >= 0) close(ctx.server_channel);
+  ctx.shared_image.reset();
   bool mapped = !needs_map_helpers(namespaces) || map_ids_by_helpers(ctx, namespaces.id_map, child);
   if (mapped && needs_map_helpers(namespaces) && write(go[1], "g", 1) != 1) mapped = false;
   if (!mapped) kill(child, SIGKILL);

@@ -8,22 +8,19 @@
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 
-#include "davit_fields.h"
 #include "executor/executor.h"
 #include "launcher/instance_start.h"
-#include "state/record.h"
+#include "launcher/keeper_record.h"
 #include "sys/descriptors.h"
 #include "sys/process.h"
 #include "sys/process_title.h"
 #include "sys/small_file.h"
 #include "sys/syscalls.h"
-#include "wire/wire.h"
 
 namespace davit {
 namespace {
 
-constexpr size_t kRecordTailRoom = 16 << 10;  // two log paths of PATH_MAX and small fields
-constexpr int kEndWaitMs = 5000;              // SIGKILL needs no time but where the kernel itself waits
+constexpr int kEndWaitMs = 5000;  // SIGKILL needs no time but where the kernel itself waits
 constexpr int kRecordRetryMs = 1000;
 // A container that ends unmounts its image before the end of its init can be seen: the server goes first.
 constexpr int kInitFollowsMs = 500;
@@ -31,11 +28,10 @@ constexpr int kInitFollowsMs = 500;
 struct Keeper {
   KeeperPlan* plan;
   pid_t init = 0, server = 0;
+  bool own_server = false;  // a child of this process, serving no other instance
   int init_fd = -1, server_fd = -1, events = -1;
-  char* record_head = nullptr;  // a private mapping, so that the arena can go
-  size_t record_head_size = 0;
-  RecordTail tail;
-  Text<40> boot;
+  SharedImage shared;
+  KeeperRecord record;
   bool record_stale = false;  // what has happened since could not be written: the state directory is full
 };
 
@@ -63,24 +59,13 @@ void end_child(pid_t pid, int pidfd) {
 // Everything back as it was before the start.
 [[noreturn]] void abandon(Keeper& keeper, const Failure& failure) {
   end_child(keeper.init, keeper.init_fd);
-  end_child(keeper.server, keeper.server_fd);
+  if (keeper.own_server) end_child(keeper.server, keeper.server_fd);
   remove_instance(keeper.plan->instance);
   StartMessage message{};
   message.kind = StartMessage::Failed;
   message.failure = failure;
   send(keeper, message);
   _exit(kFatalStatus);
-}
-
-int write_record(Keeper& keeper) {
-  size_t room = keeper.record_head_size + kRecordTailRoom;
-  void* memory = mmap(nullptr, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) return errno;
-  std::string_view bytes =
-      encode_record({keeper.record_head, keeper.record_head_size}, keeper.tail, static_cast<char*>(memory), room);
-  int error = bytes.empty() ? E2BIG : replace_file(keeper.plan->instance->dir.get(), kRecordName, bytes, 0600);
-  munmap(memory, room);
-  return error;
 }
 
 // Init in its namespaces; what it needs of this process it inherits.
@@ -92,7 +77,7 @@ void make_init(Context& ctx, Keeper& keeper, int* report_read, int* go_write) {
   }
   bool helpers = needs_map_helpers(ctx.plan.namespaces);
   KeeperPlan& plan = *keeper.plan;
-  keeper.init = sys::clone3_fork(clone_flags(ctx.plan.namespaces), &keeper.init_fd, SIGCHLD);
+  keeper.init = sys::clone3_fork(new_namespaces(ctx), &keeper.init_fd, SIGCHLD);
   if (keeper.init == 0) {
     InitPlan init;
     init.report = report[1];
@@ -107,7 +92,8 @@ void make_init(Context& ctx, Keeper& keeper, int* report_read, int* go_write) {
     dup2(plan.log_err, 2);
     // The lock must be the keeper's alone: its end is what tells that the instance is dead. And no directory of the
     // host may be within reach of what an image makes this process open.
-    close_all_but({report[1], events[1], init.go, alive[0], ctx.server_channel, ctx.plan.temporary_image.descriptor});
+    close_all_but({report[1], events[1], init.go, alive[0], ctx.server_channel, ctx.shared_image.get(),
+                   ctx.plan.temporary_image.descriptor});
     run_init(ctx, init);
   }
   if (keeper.init < 0) {
@@ -119,6 +105,7 @@ void make_init(Context& ctx, Keeper& keeper, int* report_read, int* go_write) {
   for (int fd : {report[1], events[1], go[0], alive[0]}) close(fd);
   if (ctx.server_channel >= 0) close(ctx.server_channel);
   ctx.server_channel = -1;
+  ctx.shared_image.reset();
   keeper.events = events[0];
   *report_read = report[0];
   *go_write = go[1];  // alive[1] stays open for as long as the keeper lives
@@ -155,13 +142,13 @@ void note_program_end(Keeper& keeper) {
     return;
   }
   if (event.kind != InitEvent::Ended) return;
-  keeper.tail.exited = true;
-  keeper.tail.exit_status = status_code(event.wait_status);
-  keeper.tail.exited_at_ms = event.at_ms;
-  keeper.record_stale = write_record(keeper) != 0;
+  keeper.record.tail.exited = true;
+  keeper.record.tail.exit_status = status_code(event.wait_status);
+  keeper.record.tail.exited_at_ms = event.at_ms;
+  keeper.record_stale = keeper.record.write(keeper.plan->instance->dir.get()) != 0;
   StartMessage message{};
   message.kind = StartMessage::Exited;
-  message.exit_status = keeper.tail.exit_status;
+  message.exit_status = keeper.record.tail.exit_status;
   send(keeper, message);
   if (keeper.plan->status >= 0) close(keeper.plan->status);
   keeper.plan->status = -1;
@@ -170,15 +157,16 @@ void note_program_end(Keeper& keeper) {
 // A dead server leaves an instance whose files cannot be read: it is ended, and its log says why.
 void server_ended(Keeper& keeper) {
   int status = 0;
-  if (retry([&] { return waitpid(keeper.server, &status, WNOHANG); }) == 0) return;
+  if (keeper.own_server && retry([&] { return waitpid(keeper.server, &status, WNOHANG); }) == 0) return;
   keeper.server = 0;
   close(keeper.server_fd);
   keeper.server_fd = -1;
   struct pollfd init_ended = {keeper.init_fd, POLLIN, 0};
   if (retry([&] { return poll(&init_ended, 1, WIFSIGNALED(status) ? 0 : kInitFollowsMs); }) > 0) return;
   Text<200> line;
-  line.add("davit: the FUSE server of the image ended (status ").add_number(status_code(status));
-  line.add("); the instance is ended, since its files cannot be read any more\n");
+  line.add("davit: the FUSE server of the image ended");
+  if (keeper.own_server) line.add(" (status ").add_number(status_code(status)).add(")");
+  line.add("; the instance is ended, since its files cannot be read any more\n");
   write_all(keeper.plan->log_err, line.view());
   sys::pidfd_send_signal(keeper.init_fd, SIGKILL);
 }
@@ -191,7 +179,7 @@ void server_ended(Keeper& keeper) {
                              {keeper.server_fd, POLLIN, 0},
                              {keeper.plan->status, 0, 0}};
     if (poll(wait, 5, keeper.record_stale ? kRecordRetryMs : -1) < 0) continue;
-    if (keeper.record_stale) keeper.record_stale = write_record(keeper) != 0;
+    if (keeper.record_stale) keeper.record_stale = keeper.record.write(keeper.plan->instance->dir.get()) != 0;
     if (wait[1].revents) note_program_end(keeper);
     if (wait[2].revents) {
       struct signalfd_siginfo info;
@@ -206,9 +194,23 @@ void server_ended(Keeper& keeper) {
     }
   }
   retry([&] { return waitpid(keeper.init, nullptr, 0); });
-  end_child(keeper.server, keeper.server_fd);  // every process inside is dead and the mount with them
+  if (keeper.own_server) end_child(keeper.server, keeper.server_fd);  // every process inside is dead, the mount too
   remove_instance(keeper.plan->instance);
   _exit(0);
+}
+
+// The FUSE server, where the image needs one: one that serves other instances too, or one of its own.
+bool find_server(Context& ctx, Keeper& keeper) {
+  use_shared_image(ctx, &keeper.shared);
+  if (!spawn_server(ctx, {.ends_with_parent = true}, &keeper.server)) return false;
+  keeper.own_server = keeper.server != 0;
+  if (keeper.own_server) {
+    keeper.server_fd = sys::pidfd_open(keeper.server, 0);
+  } else if (ctx.shared_image.valid()) {
+    keeper.server = keeper.shared.server;
+    keeper.server_fd = open_process(keeper.server, keeper.shared.server_start).release();
+  }
+  return true;
 }
 
 // Away from the caller: its session, its directory, its terminal and pipes.
@@ -228,46 +230,6 @@ bool detach(Context& ctx, KeeperPlan& plan) {
   return true;
 }
 
-// The compiler's part of the record and the arguments, which a remembered plan does not know.
-bool keep_record_head(Context& ctx, Keeper& keeper) {
-  const List<const char*>& arguments = ctx.plan.program.arguments;
-  size_t room = ctx.plan.instance.record.size();
-  for (const char* argument : arguments) room += strlen(argument) + 16;
-  void* memory = mmap(nullptr, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) return ctx.fail(errno, "make room for the instance record");
-  wire::Writer w(static_cast<char*>(memory), room);
-  w.raw(ctx.plan.instance.record);
-  for (const char* argument : arguments) w.text(fields::InstanceRecord::command, argument);
-  keeper.record_head = static_cast<char*>(memory);
-  keeper.record_head_size = w.view().size();
-  return true;
-}
-
-// What the record says about the instance that now runs.
-bool describe(Context& ctx, Keeper& keeper) {
-  const KeeperPlan& plan = *keeper.plan;
-  if (!keep_record_head(ctx, keeper)) return false;
-  keeper.boot = boot_id();
-  RecordTail& tail = keeper.tail;
-  tail.name = plan.instance->name.c_str();
-  tail.pid = static_cast<uint32_t>(keeper.init);
-  tail.pid_start_time = process_start_time(keeper.init);
-  tail.keeper_pid = static_cast<uint32_t>(getpid());
-  tail.keeper_start_time = process_start_time(getpid());
-  tail.server_pid = static_cast<uint32_t>(keeper.server);
-  tail.program_pid = static_cast<uint32_t>(first_child(keeper.init));
-  tail.namespaces = clone_flags(ctx.plan.namespaces);
-  tail.started_at_ms = now_ms();
-  tail.boot_id = keeper.boot.c_str();
-  tail.log_out = plan.log_out_path;
-  tail.log_err = plan.log_err_path;
-  if (tail.keeper_start_time && keeper.boot.size()) {
-    if (tail.pid_start_time) return true;
-    return ctx.fail(0, "the container's init ended during the start");
-  }
-  return ctx.fail(0, "read the identity of the instance's processes from \"/proc\"", "is /proc mounted here?");
-}
-
 // The instance is up and known; from here on the keeper only watches.
 void settle(Context& ctx, KeeperPlan& plan) {
   close(plan.log_out);
@@ -281,8 +243,7 @@ void settle(Context& ctx, KeeperPlan& plan) {
 void run_keeper(Context& ctx, KeeperPlan& plan) {
   Keeper keeper;
   keeper.plan = &plan;
-  if (!detach(ctx, plan) || !spawn_server(ctx, false, &keeper.server)) abandon(keeper, ctx.failure);
-  if (keeper.server) keeper.server_fd = sys::pidfd_open(keeper.server, 0);
+  if (!detach(ctx, plan) || !find_server(ctx, keeper)) abandon(keeper, ctx.failure);
   int report, go;
   make_init(ctx, keeper, &report, &go);
   if (needs_map_helpers(ctx.plan.namespaces)) {
@@ -291,16 +252,21 @@ void run_keeper(Context& ctx, KeeperPlan& plan) {
   }
   close(go);
   await_program(ctx, keeper, report);
-  if (!describe(ctx, keeper)) abandon(keeper, ctx.failure);
-  if (int error = write_record(keeper)) {
+  RecordTail& tail = keeper.record.tail;
+  tail.server_pid = static_cast<uint32_t>(keeper.server);
+  tail.log_out = plan.log_out_path;
+  tail.log_err = plan.log_err_path;
+  tail.name = plan.instance->name.c_str();
+  if (!keeper.record.describe(ctx, keeper.init)) abandon(keeper, ctx.failure);
+  if (int error = keeper.record.write(keeper.plan->instance->dir.get())) {
     ctx.fail(error, "write the instance record",
              error == ENOSPC ? "the state directory is full: see DAVIT_STATE_DIR" : "");
     abandon(keeper, ctx.failure);
   }
   StartMessage message{};
   message.kind = StartMessage::Ready;
-  message.pid = keeper.tail.pid;
-  message.keeper_pid = keeper.tail.keeper_pid;
+  message.pid = keeper.record.tail.pid;
+  message.keeper_pid = keeper.record.tail.keeper_pid;
   send(keeper, message);
   if (plan.status < 0) {
     ctx.fail(EINTR, "the starting command was ended");

@@ -5,6 +5,7 @@
 
 #include "launcher/messages.h"
 #include "state/plan_cache.h"
+#include "state/shared_image.h"
 #include "steps/context.h"
 #include "sys/fd.h"
 
@@ -45,8 +46,20 @@ int run_join(Context& ctx);
 int start_instance(Context& ctx);
 
 // server.cc: a process that waits for the FUSE channel on a socket and then becomes the FUSE server of the plan's
-// mountFuse step. `detached`: it is nobody's child (double fork). Sets ctx.server_channel; 0 or the pid in *pid.
-bool spawn_server(Context& ctx, bool detached, pid_t* pid);
+// mountFuse step. Sets ctx.server_channel; 0 or the pid in *pid. Does nothing where a shared image is used.
+struct ServerLife {
+  bool orphan = false;            // it is nobody's child (double fork)
+  bool ends_with_parent = false;  // killed when this process ends; otherwise it ends with the last mount
+  int image = -1;                 // the image, opened already; -1: the server opens it
+};
+bool spawn_server(Context& ctx, const ServerLife& life, pid_t* pid);
+// The plan's mountFuse step, or nullptr.
+const MountFuse* fuse_mount_of(const LaunchPlan& plan);
+
+// image_holder.cc: where the plan shares FUSE servers, finds the one of the image, or makes it when the plan says so.
+// With one, this process is in the user namespace of that mount, and ctx.shared_image is a clone of it; *used keeps the
+// server for later launches as long as it is open. Otherwise nothing has changed.
+void use_shared_image(Context& ctx, SharedImage* used);
 
 // init.cc: process 1. Runs the steps, starts the program, reaps and forwards until it ends. Never returns.
 struct InitPlan {

@@ -15,20 +15,14 @@
 namespace davit {
 namespace {
 
-const MountFuse* find_mount(const LaunchPlan& plan) {
-  for (const Step& step : plan.steps)
-    if (step.kind == fields::Step::mount_fuse) return &step.as<MountFuse>();
-  return nullptr;
-}
-
 // Descriptors 3 (image) and 4 (channel) as the plan's server_argv expects; everything else closed, at once: opening the
 // image may take for ever, and neither a lock nor a pipe of the launch must live as long as that.
-[[noreturn]] void become_server(const MountFuse& mount, int channel_socket, int kept, bool detached) {
+[[noreturn]] void become_server(const MountFuse& mount, const ServerLife& life, int channel_socket, int kept) {
   setsid();
-  close_all_but({channel_socket, kept});
-  if (!detached) prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+  close_all_but({channel_socket, life.image, kept});
+  if (life.ends_with_parent) prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
   int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-  int image = open(mount.image, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+  int image = life.image >= 0 ? life.image : open(mount.image, O_RDONLY | O_CLOEXEC | O_NOCTTY);
   int channel = receive_fd(channel_socket);
   if (null < 0 || image < 0 || channel < 0) _exit(1);
   int high_image = fcntl(image, F_DUPFD_CLOEXEC, 10), high_channel = fcntl(channel, F_DUPFD_CLOEXEC, 10);
@@ -49,10 +43,16 @@ const MountFuse* find_mount(const LaunchPlan& plan) {
 
 }  // namespace
 
-bool spawn_server(Context& ctx, bool detached, pid_t* pid) {
+const MountFuse* fuse_mount_of(const LaunchPlan& plan) {
+  for (const Step& step : plan.steps)
+    if (step.kind == fields::Step::mount_fuse) return &step.as<MountFuse>();
+  return nullptr;
+}
+
+bool spawn_server(Context& ctx, const ServerLife& life, pid_t* pid) {
   *pid = 0;
-  const MountFuse* mount = find_mount(ctx.plan);
-  if (!mount) return true;
+  const MountFuse* mount = fuse_mount_of(ctx.plan);
+  if (!mount || ctx.shared_image.valid()) return true;
   if (!mount->server_argv.size) return ctx.fail(EINVAL, "start the FUSE server: the plan names none");
   // argv must end with NULL for execve; the list in the plan does not.
   const char** argv = ctx.arena.array<const char*>(mount->server_argv.size + 1);
@@ -70,8 +70,8 @@ bool spawn_server(Context& ctx, bool detached, pid_t* pid) {
   pid_t child = fork();
   if (child == 0) {
     close(pair[0]);
-    if (detached && fork() != 0) _exit(0);
-    become_server(terminated, pair[1], ctx.plan.temporary_image.descriptor, detached);
+    if (life.orphan && fork() != 0) _exit(0);
+    become_server(terminated, life, pair[1], ctx.plan.temporary_image.descriptor);
   }
   int error = errno;
   close(pair[1]);
@@ -79,8 +79,8 @@ bool spawn_server(Context& ctx, bool detached, pid_t* pid) {
     close(pair[0]);
     return ctx.fail(error, "fork the FUSE server", fork_hint(error));
   }
-  if (detached) retry([&] { return waitpid(child, nullptr, 0); });
-  *pid = detached ? 0 : child;
+  if (life.orphan) retry([&] { return waitpid(child, nullptr, 0); });
+  *pid = life.orphan ? 0 : child;
   ctx.server_channel = pair[0];
   return true;
 }

@@ -6,36 +6,17 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <time.h>
 
+#include "sys/file_lock.h"
 #include "sys/syscalls.h"
 
 namespace davit {
 namespace {
 
 constexpr int kClaimTries = 100;
-constexpr int kMutationWaits = 5000;  // times kMutationWaitNs: five seconds
-constexpr long kMutationWaitNs = 1000000;
+constexpr int kMutationWaitMs = 5000;
 constexpr int kMaxDepth = 32;  // of foreign directories within an instance directory
 constexpr off_t kAlive = 0, kMutation = 1;
-
-int set_lock(int fd, off_t byte, short type) {
-  struct flock lock = {};
-  lock.l_type = type;
-  lock.l_whence = SEEK_SET;
-  lock.l_start = byte;
-  lock.l_len = 1;
-  return retry([&] { return fcntl(fd, F_OFD_SETLK, &lock); }) == 0 ? 0 : errno;
-}
-
-bool held(int fd, off_t byte) {
-  struct flock lock = {};
-  lock.l_type = F_WRLCK;
-  lock.l_whence = SEEK_SET;
-  lock.l_start = byte;
-  lock.l_len = 1;
-  return retry([&] { return fcntl(fd, F_OFD_GETLK, &lock); }) == 0 && lock.l_type != F_UNLCK;
-}
 
 bool same(int dir, const char* name, int fd) {
   struct stat a, b;
@@ -77,14 +58,7 @@ void remove_entry(int dir, const char* name, int depth) {
 }
 
 // Byte 1, for the moments of a change. Who holds it may have been suspended in the middle: then EAGAIN after a while.
-int lock_mutation(int fd) {
-  for (int waited = 0;; waited++) {
-    int error = set_lock(fd, kMutation, F_WRLCK);
-    if ((error != EAGAIN && error != EACCES) || waited == kMutationWaits) return error == EACCES ? EAGAIN : error;
-    struct timespec moment = {0, kMutationWaitNs};
-    nanosleep(&moment, nullptr);
-  }
-}
+int lock_mutation(int fd) { return set_lock_within(fd, kMutation, F_WRLCK, kMutationWaitMs); }
 
 // Something that is not of kind `type` (a link, a file, a directory) has taken the place of `name`: it is removed. Only
 // one process at a time does so, and nobody else changes what is of the wrong kind.
@@ -132,7 +106,7 @@ Claim try_claim(InstanceDir* out, int* error) {
   if (!same(out->parent.get(), name, out->dir.get()) || !same(out->dir.get(), "lock", out->lock.get()))
     return *error = ESTALE, Claim::Error;
   *error = set_lock(out->lock.get(), kAlive, F_WRLCK);
-  if (*error == EAGAIN || *error == EACCES) return Claim::Busy;
+  if (*error == EAGAIN) return Claim::Busy;
   if (*error) return Claim::Error;
   empty_directory(out->dir.get(), "lock");
   set_lock(out->lock.get(), kMutation, F_UNLCK);
@@ -208,7 +182,7 @@ bool instance_locked(int state, const char* name) {
   path.add("instances/").add(name).add("/lock");
   Fd lock(sys::openat2(state, path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
                        RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS));
-  return lock.valid() && held(lock.get(), kAlive);
+  return lock.valid() && lock_held(lock.get(), kAlive);
 }
 
 bool remove_dead_instance(int state, const char* name) {
@@ -224,7 +198,7 @@ bool remove_dead_instance(int state, const char* name) {
   if (!instance.lock.valid() || set_lock(instance.lock.get(), kMutation, F_WRLCK) != 0) return false;
   if (!same(instance.parent.get(), name, instance.dir.get()) || !same(instance.dir.get(), "lock", instance.lock.get()))
     return false;
-  if (held(instance.lock.get(), kAlive)) return false;
+  if (lock_held(instance.lock.get(), kAlive)) return false;
   empty_directory(instance.dir.get(), nullptr);
   unlinkat(instance.parent.get(), name, AT_REMOVEDIR);
   return true;

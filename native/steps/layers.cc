@@ -63,7 +63,7 @@ bool mount_squashfs(Context& ctx, const MountSquashfs& step) {
   return add_layer(ctx, static_cast<Fd&&>(mount));
 }
 
-bool mount_fuse(Context& ctx, const MountFuse& step) {
+bool serve_fuse(Context& ctx, const MountFuse& step, Fd* mounted) {
   // fuse refuses a channel that was opened in another user namespace, so it is opened here and sent to the server.
   Fd channel(retry([&] { return open("/dev/fuse", O_RDWR | O_CLOEXEC); }));
   if (!channel.valid())
@@ -87,7 +87,13 @@ bool mount_fuse(Context& ctx, const MountFuse& step) {
     return ctx.fail(errno, message.view(),
                     "the FUSE server ended: is squashfuse_ll installed and the image readable? or use --unsquash");
   }
-  return add_layer(ctx, static_cast<Fd&&>(mount));
+  *mounted = static_cast<Fd&&>(mount);
+  return true;
+}
+
+bool mount_fuse(Context& ctx, const MountFuse& step) {
+  Fd mount = static_cast<Fd&&>(ctx.shared_image);
+  return (mount.valid() || serve_fuse(ctx, step, &mount)) && add_layer(ctx, static_cast<Fd&&>(mount));
 }
 
 bool mount_directory(Context& ctx, const MountDirectory& step) {

@@ -25,6 +25,9 @@ bool privileges(Context& ctx, const Privileges& step);
 bool rlimit(Context& ctx, const Rlimit& step);
 bool user_namespace(Context& ctx, const UserNamespace& step);
 
+// The mount of mount_fuse, detached, with a server that answers.
+bool serve_fuse(Context& ctx, const MountFuse& step, Fd* mounted);
+
 // Clones the sources of all binds, before anything is attached: they are resolved in the caller's view of the host.
 bool prepare_sources(Context& ctx);
 

@@ -28,7 +28,12 @@ struct Namespaces { bool user, mount, pid, ipc, uts, net; IdMap id_map; };
 struct Propagation { bool is_private; };
 struct Session { uint64_t size_bytes; };
 struct MountSquashfs { const char* image; uint64_t offset_bytes, size_bytes; const char* loop_dir; };
-struct MountFuse { const char* image; List<const char*> server_argv; const char *source, *subtype; };
+struct MountFuse {
+  const char* image;
+  List<const char*> server_argv;
+  const char *source, *subtype, *share_dir;
+  bool share_make;
+};
 struct MountDirectory { const char* path; };
 struct Rootfs {
   bool writable, session_upper, user_xattr, allow_setuid;

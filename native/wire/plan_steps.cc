@@ -56,13 +56,15 @@ void decode(Decoder& d, std::string_view m, MountSquashfs* out) {
 }
 
 void decode(Decoder& d, std::string_view m, MountFuse* out) {
-  out->image = out->source = out->subtype = "";
+  out->image = out->source = out->subtype = out->share_dir = "";
   d.texts(m, f::MountFuse::server_argv, &out->server_argv);
   d.each(m, [&](const Field& p) {
     switch (p.number) {
       case f::MountFuse::image: out->image = d.text(p); break;
       case f::MountFuse::source: out->source = d.text(p); break;
       case f::MountFuse::subtype: out->subtype = d.text(p); break;
+      case f::MountFuse::share_dir: out->share_dir = d.text(p); break;
+      case f::MountFuse::share_make: out->share_make = p.value; break;
     }
   });
 }

@@ -137,7 +137,7 @@ describeWith(needs, 'image', () => {
         process.kill(instance.serverPid, 'SIGKILL');
         await expectGone(world());
         const { stdout } = await world().command('cat', [instance.logErrPath]);
-        expect(stdout).toContain('FUSE server of the image ended (status 137)');
+        expect(stdout).toContain('the FUSE server of the image ended; the instance is ended');
         await expectRecovery(world());
       });
     });

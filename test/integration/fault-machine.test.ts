@@ -91,7 +91,8 @@ withFaults('namespaces', (world) => {
     async () => {
       const { status, stdout, stderr } = await inside(world(), {
         flags: ['-Urm'],
-        script: `davit -q instance start "$IMAGE" first || exit 10
+        // An image of its own: launches of one image share the namespace in which it is mounted.
+        script: `cp "$IMAGE" "$IMAGE.first" && davit -q instance start "$IMAGE.first" first || exit 10
         echo 0 > /proc/sys/user/max_user_namespaces || exit 11
         davit instance start "$IMAGE" web; echo "start $?"
         davit exec "$IMAGE" true; echo "exec $?"
@@ -99,6 +100,7 @@ withFaults('namespaces', (world) => {
         ${listCount}
         davit exec instance://first echo inside
         davit -q instance stop first
+        rm "$IMAGE.first"
         ${listCount}
         echo 1000 > /proc/sys/user/max_user_namespaces
         davit -q instance start "$IMAGE" web && davit -q instance stop web; echo "again $?"`,

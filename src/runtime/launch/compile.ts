@@ -151,13 +151,18 @@ function checkImage({ kind, path }: Image, config: LaunchConfig): void {
   });
 }
 
+/** What launches of one image have in common. A single command uses what it finds and leaves nothing behind. */
+function sharing({ stateDir, instanceName }: Launch): { loopDir: string; shareDir: string; makeShared: boolean } {
+  return { loopDir: `${stateDir}/loops`, shareDir: `${stateDir}/fuse`, makeShared: instanceName !== undefined };
+}
+
 function planSteps(launch: Launch): Step[] {
   const { config, choice, namespaces, overlays, mounts, options, privileges } = launch;
   const { steps } = mounts;
   steps.push(
     { propagation: { private: !config.mountSlave } },
     { session: { sizeBytes: config.sessiondirMaxSize * MIB } },
-    imageLayer({ ...launch, loopDir: `${launch.stateDir}/loops`, choice }),
+    imageLayer({ ...launch, ...sharing(launch), choice }),
     ...overlays.layers,
     { rootfs: rootfs(launch) },
   );

@@ -79,6 +79,9 @@ export interface LayerRequest {
   choice: DriverChoice;
   /** Directory that remembers which loop device serves which image. */
   loopDir: string;
+  /** Directory that remembers which FUSE server serves which image; `makeShared`: this launch leaves one behind. */
+  shareDir: string;
+  makeShared: boolean;
   unpackedDir?: string;
 }
 
@@ -86,7 +89,7 @@ export interface LayerRequest {
  * The step that mounts the image.
  * @throws RuntimeError IMAGE_UNSUPPORTED when a copy is needed and there is none.
  */
-export function imageLayer({ image, choice, loopDir, unpackedDir }: LayerRequest): Step {
+export function imageLayer({ image, choice, loopDir, shareDir, makeShared, unpackedDir }: LayerRequest): Step {
   const { driver, server } = choice;
   if (driver === 'sandbox') return { mountDirectory: { path: image.path } };
   if (driver === 'unpacked') {
@@ -106,6 +109,8 @@ export function imageLayer({ image, choice, loopDir, unpackedDir }: LayerRequest
       serverArgv: serverArgv(server as string, offsetBytes),
       source: driver,
       subtype: driver,
+      shareDir,
+      shareMake: makeShared,
     },
   };
 }

@@ -1,0 +1,153 @@
+#include "state/shared_image.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "sys/file_lock.h"
+#include "sys/process.h"
+
+namespace davit {
+namespace {
+
+constexpr off_t kAlive = 0, kUsed = 1, kMutation = 2;
+constexpr int kMutationWaitMs = 5000;
+constexpr int kTries = 100;  // the holder of that moment was just ending
+
+uint64_t hash(std::string_view text) {  // FNV-1a, 64 bits
+  uint64_t value = 14695981039346656037ULL;
+  for (char c : text) value = (value ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
+  return value;
+}
+
+Text<24> file_name(const ShareKey& key) {
+  Text<24> name;
+  uint64_t value = hash(key.view());
+  for (int shift = 60; shift >= 0; shift -= 4) name.add_char("0123456789abcdef"[value >> shift & 15]);
+  return name;
+}
+
+// The directory is the caller's own and closed to others, or it is not used.
+Fd open_share_dir(const char* path) {
+  mkdir(path, 0700);
+  Fd dir(retry([&] { return open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC); }));
+  struct stat st;
+  if (!dir.valid() || fstat(dir.get(), &st) != 0 || st.st_uid != geteuid() || (st.st_mode & 077)) return Fd();
+  return dir;
+}
+
+bool still_there(const SharedImage& image) {
+  struct stat named, opened;
+  return fstatat(image.dir.get(), image.name.c_str(), &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+         fstat(image.file.get(), &opened) == 0 && named.st_ino == opened.st_ino && named.st_dev == opened.st_dev;
+}
+
+Fd open_file(const SharedImage& image, bool make) {
+  int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | (make ? O_CREAT : 0);
+  Fd file(retry([&] { return openat(image.dir.get(), image.name.c_str(), flags, 0600); }));
+  struct stat st;
+  if (!file.valid() || fstat(file.get(), &st) != 0 || !S_ISREG(st.st_mode)) return Fd();
+  return file;
+}
+
+// "HOLDER START SERVER START\nKEY"
+bool read_holder(const ShareKey& key, SharedImage* image) {
+  char text[1400];
+  ssize_t n = pread(image->file.get(), text, sizeof text - 1, 0);
+  if (n <= 0) return false;
+  text[n] = 0;
+  char* line_end = strchr(text, '\n');
+  if (!line_end || key.view() != line_end + 1) return false;
+  char* at = text;
+  image->holder = static_cast<pid_t>(strtol(at, &at, 10));
+  image->holder_start = strtoull(at, &at, 10);
+  image->server = static_cast<pid_t>(strtol(at, &at, 10));
+  image->server_start = strtoull(at, &at, 10);
+  return at == line_end && image->holder > 0 && image->server > 0;
+}
+
+}  // namespace
+
+ShareKey share_key(const struct stat& image, const char* const* server_argv, size_t words) {
+  ShareKey key;
+  auto number = [&](uint64_t value) { key.add_number(static_cast<int64_t>(value)).add(" "); };
+  auto time = [&](const struct timespec& t) {
+    number(static_cast<uint64_t>(t.tv_sec) * 1000000000u + static_cast<uint64_t>(t.tv_nsec));
+  };
+  number(image.st_dev);
+  number(image.st_ino);
+  number(static_cast<uint64_t>(image.st_size));
+  time(image.st_mtim);
+  time(image.st_ctim);
+  number(geteuid());
+  number(getegid());
+  for (auto resource : {RLIMIT_NPROC, RLIMIT_SIGPENDING, RLIMIT_MSGQUEUE, RLIMIT_MEMLOCK}) {
+    struct rlimit limit = {};
+    getrlimit(resource, &limit);
+    number(limit.rlim_cur);
+  }
+  for (size_t i = 0; i < words; i++) key.add(server_argv[i]).add(" ");
+  Fd groups(open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC));
+  char text[600];
+  ssize_t n = groups.valid() ? read(groups.get(), text, sizeof text) : 0;
+  if (n > 0) key.add(std::string_view(text, static_cast<size_t>(n)));
+  return key;
+}
+
+Share share_image(const char* dir, const ShareKey& key, bool make, SharedImage* out) {
+  if (key.full()) return Share::None;
+  out->dir = open_share_dir(dir);
+  if (!out->dir.valid()) return Share::None;
+  out->name = file_name(key);
+  for (int tries = 0; tries < kTries; tries++) {
+    out->file = open_file(*out, make);
+    if (!out->file.valid()) return make ? Share::None : Share::Absent;
+    int fd = out->file.get();
+    // The holder that is about to end has byte 1 for itself, and removes the file before it lets go of it.
+    int error = set_lock_within(fd, kUsed, F_RDLCK, 100);
+    if (error && error != EAGAIN) return Share::None;
+    if (error || !still_there(*out)) continue;
+    if (lock_held(fd, kAlive)) return read_holder(key, out) ? Share::Alive : Share::None;
+    if (!make) return Share::Absent;
+    if (set_lock_within(fd, kMutation, F_WRLCK, kMutationWaitMs) != 0) return Share::None;
+    if (!still_there(*out)) continue;
+    if (!lock_held(fd, kAlive)) return Share::Absent;
+    set_lock(fd, kMutation, F_UNLCK);
+    return read_holder(key, out) ? Share::Alive : Share::None;
+  }
+  return Share::None;
+}
+
+bool holder_made(const ShareKey& key, SharedImage* out) {
+  set_lock(out->file.get(), kMutation, F_UNLCK);
+  return lock_held(out->file.get(), kAlive) && read_holder(key, out);
+}
+
+int become_holder(const ShareKey& key, SharedImage* image) {
+  image->file = open_file(*image, false);
+  if (!image->file.valid()) return errno ? errno : EINVAL;
+  Text<1400> text;
+  text.add_number(image->holder).add(" ").add_number(static_cast<int64_t>(image->holder_start)).add(" ");
+  text.add_number(image->server).add(" ").add_number(static_cast<int64_t>(image->server_start)).add("\n");
+  text.add(key.view());
+  int fd = image->file.get();
+  if (ftruncate(fd, 0) != 0) return errno;
+  ssize_t written = pwrite(fd, text.view().data(), text.size(), 0);
+  if (written < 0) return errno;
+  if (static_cast<size_t>(written) != text.size()) return ENOSPC;
+  return set_lock(fd, kAlive, F_WRLCK);
+}
+
+void await_last_user(SharedImage* image) {
+  wait_for_lock(image->file.get(), kUsed, F_WRLCK);
+  forget_holder(*image);
+}
+
+void forget_holder(const SharedImage& image) {
+  if (still_there(image)) unlinkat(image.dir.get(), image.name.c_str(), 0);
+}
+
+}  // namespace davit

@@ -1,0 +1,51 @@
+// <state>/fuse/KEY: the one FUSE server of an image that a plain user's instances share, and who uses it.
+//   byte 0: held by the holder, a process in the namespaces where the image is mounted, as long as it can be joined
+//   byte 1: held for reading by every user; the holder ends when it gets the byte for writing
+//   byte 2: held for moments by whoever makes a holder
+// The file names the processes and repeats the whole key. The mount itself lives as long as anything has it mounted:
+// the end of the holder takes nothing away from those who use the image.
+#pragma once
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include "sys/fd.h"
+#include "sys/text.h"
+
+namespace davit {
+
+using ShareKey = Text<1200>;
+
+// What must be the same for two launches to share a server: the image as it is now, how it is read, the identity that
+// the first user namespace maps, and what that namespace and its processes take over from whoever makes them: the
+// limits of the user (user_namespaces(7), ulimits) and the control group, since a batch system ends a job by it.
+ShareKey share_key(const struct stat& image, const char* const* server_argv, size_t words);
+
+struct SharedImage {
+  Fd dir;   // <state>/fuse
+  Fd file;  // the caller's own open file: its lock of byte 1 makes the holder stay
+  Text<24> name;
+  pid_t holder = 0, server = 0;
+  uint64_t holder_start = 0, server_start = 0;
+};
+
+enum class Share {
+  Alive,   // byte 1 is held and there is a holder
+  Absent,  // none; with `make` bytes 1 and 2 are held: make one, then call holder_made()
+  None,    // nothing can be shared here (no directory, another image of that name, somebody suspended in the middle)
+};
+
+// Looks for the holder of `key` in directory `dir`, which is made when it is missing. Waits at most a few seconds.
+Share share_image(const char* dir, const ShareKey& key, bool make, SharedImage* out);
+// Releases byte 2 and reads what the holder has written. False when there is nothing to be read.
+bool holder_made(const ShareKey& key, SharedImage* out);
+
+// The holder's side. Opens the file again (locks of the maker's descriptor are the maker's), writes it, and takes byte
+// 0. 0 or an errno.
+int become_holder(const ShareKey& key, SharedImage* image);
+// Waits until nobody uses the image; then the file is removed.
+void await_last_user(SharedImage* image);
+// Removes the file: nobody finds the holder any more.
+void forget_holder(const SharedImage& image);
+
+}  // namespace davit

@@ -1,0 +1,115 @@
+/** One FUSE server for all of a plain user's instances of an image, whatever comes to an end first. */
+import { copyFileSync, readdirSync, readFileSync, renameSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test, vi } from 'vitest';
+import { isRoot } from './support/capabilities';
+import { isAlive, withWorld, type World } from './support/world';
+
+/** The holder's PID, as the file in the state directory names it. */
+function holders(world: World): number[] {
+  const directory = join(world.stateDir, 'fuse');
+  return readdirSync(directory).map((name) => Number.parseInt(readFileSync(join(directory, name), 'utf8'), 10));
+}
+
+async function servers(world: World): Promise<number[]> {
+  return [...new Set((await world.list()).map(({ serverPid }) => serverPid))];
+}
+
+async function start(world: World, ...names: string[]): Promise<void> {
+  const all = names.map((name) => world.ok('instance', 'start', world.image(), name, 'sleep', '1000'));
+  await Promise.all(all);
+}
+
+async function expectDead(...pids: number[]): Promise<void> {
+  await vi.waitFor(() => expect(pids.filter(isAlive)).toEqual([]), { timeout: 5_000, interval: 20 });
+}
+
+describe.skipIf(isRoot)('plain user', () => {
+  withWorld('shared image', (world) => {
+    test('instances started at once share one server, which ends with the last of them', async () => {
+      await start(world(), 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h');
+      const [server, ...others] = await servers(world());
+      expect(others).toEqual([]);
+      const [holder] = holders(world());
+      await world().ok('instance', 'stop', '[a-g]');
+      expect(await world().ok('exec', 'instance://h', 'ls', '/bin/busybox')).toBe('/bin/busybox\n');
+      expect(isAlive(server as number)).toBe(true);
+      await world().ok('instance', 'stop', 'h');
+      await expectDead(server as number, holder as number);
+      expect(holders(world())).toEqual([]);
+    });
+
+    test('a single command reads through the server that is there, and leaves none behind', async () => {
+      await world().ok('exec', world().image(), 'true');
+      await start(world(), 'web');
+      const [server] = await servers(world());
+      const before = world().processes().length;
+      const command = world().spawn(['exec', world().image(), 'sh', '-c', 'echo up; read x; ls /bin/busybox'], {
+        stdio: ['pipe', 'pipe', 'inherit'],
+      });
+      await new Promise((done) => command.stdout?.once('data', done));
+      expect(world().processes().length).toBe(before + 1);
+      // It goes on when every instance has ended, and the server with it.
+      await world().ok('instance', 'stop', 'web');
+      expect(isAlive(server as number)).toBe(true);
+      const said = new Promise((done) => command.stdout?.once('data', (text) => done(String(text))));
+      command.stdin?.end('\n');
+      expect(await said).toBe('/bin/busybox\n');
+      await expectDead(server as number);
+    });
+
+    test('payloads of two instances cannot reach into each other', async () => {
+      await start(world(), 'a', 'b');
+      const script =
+        'nsenter -t 1 -U true 2>/dev/null && echo entered; grep CapEff /proc/self/status; ls /proc | grep -c "^[0-9]"';
+      const said = await world().ok('exec', 'instance://a', 'sh', '-c', script);
+      expect(said).toMatch(/^CapEff:\t0000000000000000\n[4-6]\n$/);
+      await world().ok('instance', 'stop', '--all');
+    });
+
+    test('a killed server ends its instances; the next start has a new one', async () => {
+      await start(world(), 'a', 'b');
+      const [server] = await servers(world());
+      process.kill(server as number, 'SIGKILL');
+      await vi.waitFor(async () => expect(await world().list()).toEqual([]), { timeout: 5_000, interval: 50 });
+      await start(world(), 'a');
+      const [next] = await servers(world());
+      expect(next).not.toBe(server);
+      await world().ok('instance', 'stop', 'a');
+    });
+
+    test('a killed holder takes nothing away; later instances have a new one', async () => {
+      await start(world(), 'a');
+      const [server] = await servers(world());
+      const [holder] = holders(world());
+      process.kill(holder as number, 'SIGKILL');
+      await expectDead(holder as number);
+      await start(world(), 'b', 'c');
+      expect(await world().ok('exec', 'instance://a', 'ls', '/bin/busybox')).toBe('/bin/busybox\n');
+      const now = await servers(world());
+      expect(now).toHaveLength(2);
+      expect(now).toContain(server);
+      await world().ok('instance', 'stop', '--all');
+      await expectDead(...now);
+    });
+
+    test('an image that was replaced is not read through the old one’s server', async () => {
+      await start(world(), 'old');
+      copyFileSync(world().image(), `${world().image()}.new`);
+      renameSync(`${world().image()}.new`, world().image());
+      await start(world(), 'new');
+      expect(await servers(world())).toHaveLength(2);
+      await world().ok('instance', 'stop', '--all');
+    });
+
+    test('other limits of the user, another server', async () => {
+      await start(world(), 'a');
+      const davit = join(import.meta.dirname, '../../bin/davit');
+      const start4000 = ['--nproc=4000:', davit, 'instance', 'start', world().image(), 'b', 'sleep', '9'];
+      const limited = await world().command('prlimit', start4000);
+      expect(limited).toMatchObject({ status: 0 });
+      expect(await servers(world())).toHaveLength(2);
+      await world().ok('instance', 'stop', '--all');
+    });
+  });
+});
