@@ -289,7 +289,7 @@ withWorld('what a payload inherits', (world) => {
       davitPath,
       world().image(),
     ]);
-    expect(await world().ok('instance', 'logs', 'masked')).toContain('\n0037\n');
+    await expect.poll(() => world().ok('instance', 'logs', 'masked')).toContain('\n0037\n');
     expect(
       (await world().command('sh', ['-c', 'umask 071; "$0" exec instance://masked sh -c umask', davitPath])).stdout,
     ).toBe('0071\n');
