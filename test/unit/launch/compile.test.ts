@@ -53,6 +53,8 @@ describe('a plain launch', () => {
         serverArgv: ['/usr/bin/squashfuse_ll', '-f', '-o', 'offset=36864', '/proc/self/fd/3', '/dev/fd/4'],
         source: 'squashfuse_ll',
         subtype: 'squashfuse_ll',
+        shareDir: '/state/fuse',
+        shareMake: false,
       },
     ]);
   });
