@@ -126,7 +126,7 @@ describeWith(needs, 'image', () => {
         const hanging = world().spawn(['exec', 'instance://web', 'ls', '-R', '/srv']);
         await new Promise((done) => setTimeout(done, 300));
         await world().ok('instance', 'stop', '--timeout', '1', 'web');
-        expect(isAlive(instance.serverPid)).toBe(false);
+        await expect.poll(() => isAlive(instance.serverPid)).toBe(false);
         if (hanging.exitCode === null && hanging.signalCode === null)
           await new Promise((done) => hanging.once('exit', done));
         await expectRecovery(world());
