@@ -74,11 +74,9 @@ int run_in_place(Context& ctx) {
   SharedImage used;
   bool by_helper = needs_map_helpers(namespaces);
   use_shared_image(ctx, &used);
-  ctx.committed = ctx.shared_image.valid();
   if (!spawn_server(ctx, {.orphan = true}, &server) || (by_helper && !start_map_helper(ctx, &helper)))
     return report_failure(ctx);
-  ctx.committed = true;
-  if (unshare(static_cast<int>(new_namespaces(ctx))) != 0) {
+  if (!enter_namespaces(ctx)) {
     int error = errno;
     ctx.fail(error, "make the namespaces", fork_hint(error));
     return report_failure(ctx);
@@ -95,7 +93,6 @@ int run_child(Context& ctx) {
   int report[2], events[2], go[2], alive[2];
   SharedImage used;
   use_shared_image(ctx, &used);
-  ctx.committed = ctx.shared_image.valid();
   if (!spawn_server(ctx, {.ends_with_parent = true}, &server)) return report_failure(ctx);
   if (pipe2(report, O_CLOEXEC) || pipe2(events, O_CLOEXEC) || pipe2(go, O_CLOEXEC) || pipe2(alive, O_CLOEXEC)) {
     ctx.fail(errno, "make a pipe");
@@ -104,7 +101,7 @@ int run_child(Context& ctx) {
   InitPlan init;
   block_forwarded_signals(&init.program_mask);
   int pidfd = -1;
-  pid_t child = sys::clone3_fork(new_namespaces(ctx), &pidfd, SIGCHLD);
+  pid_t child = fork_into_namespaces(ctx, &pidfd);
   if (child == 0) {
     close(report[0]);
     close(events[0]);

@@ -151,13 +151,45 @@ Fd clone_root(const Fd& user, const Fd& mounts) {
 bool join_holder(Context& ctx, const SharedImage& image) {
   Fd user = open_namespace(image.holder, "user"), mounts = open_namespace(image.holder, "mnt");
   if (!user.valid() || !mounts.valid() || process_start_time(image.holder) != image.holder_start) return false;
-  Fd root = clone_root(user, mounts);
-  if (!root.valid() || setns(user.get(), CLONE_NEWUSER) != 0) return false;
-  ctx.shared_image = static_cast<Fd&&>(root);
+  ctx.shared_image = clone_root(user, mounts);
+  if (!ctx.shared_image.valid()) return false;
+  ctx.shared_user = static_cast<Fd&&>(user);
   return true;
 }
 
 }  // namespace
+
+pid_t fork_into_namespaces(Context& ctx, int* pidfd) {
+  if (!ctx.shared_user.valid()) return sys::clone3_fork(new_namespaces(ctx), pidfd, SIGCHLD);
+  int answer[2], words[2] = {-1, EAGAIN};
+  if (pipe2(answer, O_CLOEXEC) != 0) return -1;
+  pid_t middle = fork();
+  if (middle == 0) {
+    // clone(2): with CLONE_PARENT the child is the caller's, and the signal at its end that of this process.
+    if (setns(ctx.shared_user.get(), CLONE_NEWUSER) == 0)
+      words[0] = sys::clone3_fork(new_namespaces(ctx) | CLONE_PARENT, nullptr, 0);
+    if (words[0] == 0) return 0;
+    words[1] = errno;
+    _exit(write(answer[1], words, sizeof words) == static_cast<ssize_t>(sizeof words) ? 0 : 1);
+  }
+  int error = errno;
+  close(answer[1]);
+  if (middle > 0) {
+    retry([&] { return waitpid(middle, nullptr, 0); });
+    if (read(answer[0], words, sizeof words) != static_cast<ssize_t>(sizeof words)) words[0] = -1;
+    error = words[1];
+  }
+  close(answer[0]);
+  if (words[0] > 0) *pidfd = sys::pidfd_open(words[0], 0);
+  errno = error;
+  return words[0];
+}
+
+bool enter_namespaces(Context& ctx) {
+  ctx.committed = true;
+  if (ctx.shared_user.valid() && setns(ctx.shared_user.get(), CLONE_NEWUSER) != 0) return false;
+  return unshare(static_cast<int>(new_namespaces(ctx))) == 0;
+}
 
 void use_shared_image(Context& ctx, SharedImage* used) {
   const MountFuse* mount = fuse_mount_of(ctx.plan);

@@ -77,7 +77,7 @@ void make_init(Context& ctx, Keeper& keeper, int* report_read, int* go_write) {
   }
   bool helpers = needs_map_helpers(ctx.plan.namespaces);
   KeeperPlan& plan = *keeper.plan;
-  keeper.init = sys::clone3_fork(new_namespaces(ctx), &keeper.init_fd, SIGCHLD);
+  keeper.init = fork_into_namespaces(ctx, &keeper.init_fd);
   if (keeper.init == 0) {
     InitPlan init;
     init.report = report[1];
@@ -106,6 +106,7 @@ void make_init(Context& ctx, Keeper& keeper, int* report_read, int* go_write) {
   if (ctx.server_channel >= 0) close(ctx.server_channel);
   ctx.server_channel = -1;
   ctx.shared_image.reset();
+  ctx.shared_user.reset();
   keeper.events = events[0];
   *report_read = report[0];
   *go_write = go[1];  // alive[1] stays open for as long as the keeper lives

@@ -57,9 +57,13 @@ bool spawn_server(Context& ctx, const ServerLife& life, pid_t* pid);
 const MountFuse* fuse_mount_of(const LaunchPlan& plan);
 
 // image_holder.cc: where the plan shares FUSE servers, finds the one of the image, or makes it when the plan says so.
-// With one, this process is in the user namespace of that mount, and ctx.shared_image is a clone of it; *used keeps the
-// server for later launches as long as it is open. Otherwise nothing has changed.
+// With one, ctx.shared_image is a clone of its mount and ctx.shared_user the user namespace that has to be entered;
+// *used keeps the server for later launches as long as it is open. Otherwise nothing has changed.
 void use_shared_image(Context& ctx, SharedImage* used);
+// The plan's namespaces, the user namespace of a shared image instead of a new one: for a child, as fork(2) (-1:
+// errno), or for this process (false: errno).
+pid_t fork_into_namespaces(Context& ctx, int* pidfd);
+bool enter_namespaces(Context& ctx);
 
 // init.cc: process 1. Runs the steps, starts the program, reaps and forwards until it ends. Never returns.
 struct InitPlan {

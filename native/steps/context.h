@@ -44,8 +44,8 @@ struct Context {
   size_t own_device_count = 0;
   bool make_on_host = false;  // the bind at hand was asked for: its mount point may be made in a host directory too
   int server_channel = -1;    // socket to the process that becomes the FUSE server
-  Fd shared_image;            // the mount of mountFuse, detached, when another launch has made it; its user namespace
-                              // has been entered then
+  Fd shared_image;            // the mount of mountFuse, detached, when another launch has made it
+  Fd shared_user;             // and its user namespace
   unsigned stacked = 0;       // mounts attached on top of the old root
   bool pivoted = false;
   bool committed = false;  // this very process has left its caller's namespaces
@@ -60,6 +60,7 @@ struct Context {
     root.reset();
     proc_self.reset();
     shared_image.reset();
+    shared_user.reset();
     if (server_channel >= 0) close(server_channel);
     server_channel = -1;
   }

@@ -81,7 +81,10 @@ withFaults('killed processes of an instance', (world) => {
   test('other instances of the image do not notice', async () => {
     const other = await started(world(), 'other');
     // The FUSE server is theirs too: see shared-image.test.ts.
-    killAll(await started(world()), roles.filter((role) => role !== 'serverPid'));
+    killAll(
+      await started(world()),
+      roles.filter((role) => role !== 'serverPid'),
+    );
     await expect.poll(async () => (await world().list()).map(({ instance }) => instance)).toEqual(['other']);
     expect(await world().ok('exec', 'instance://other', 'cat', '/srv/site/deep/er/file')).toBe('deep\n');
     expect((await expectTruth(world())).map(({ pid }) => pid)).toEqual([other.pid]);

@@ -330,8 +330,6 @@ withWorld('the plan cache', (world) => {
     });
 
     test('that fails is forgotten, and compiled afresh where that can be', async () => {
-      // A launch that shares the image of a running instance has left its caller's namespaces before the first step.
-      await world().stopAll();
       const source = world().makeDirectory('bound');
       const start = (name: string): string[] => ['instance', 'start', '--bind', `${source}:/mnt`, image, name];
       const exec = ['exec', '--bind', `${source}:/mnt`, image, 'true'];

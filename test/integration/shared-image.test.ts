@@ -3,7 +3,7 @@ import { copyFileSync, readdirSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
 import { isRoot } from './support/capabilities';
-import { isAlive, withWorld, type World } from './support/world';
+import { davitPath, isAlive, withWorld, type World } from './support/world';
 
 /** The holder's PID, as the file in the state directory names it. */
 function holders(world: World): number[] {
@@ -104,8 +104,7 @@ describe.skipIf(isRoot)('plain user', () => {
 
     test('other limits of the user, another server', async () => {
       await start(world(), 'a');
-      const davit = join(import.meta.dirname, '../../bin/davit');
-      const start4000 = ['--nproc=4000:', davit, 'instance', 'start', world().image(), 'b', 'sleep', '9'];
+      const start4000 = ['--nproc=4000:', davitPath, 'instance', 'start', world().image(), 'b', 'sleep', '9'];
       const limited = await world().command('prlimit', start4000);
       expect(limited).toMatchObject({ status: 0 });
       expect(await servers(world())).toHaveLength(2);
