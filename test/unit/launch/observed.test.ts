@@ -24,6 +24,7 @@ const LATER = new Set([
   'node:os', // sawAccount() before it
   'pino', // launches with DAVIT_LOG are not remembered
   './man-page', // no launch
+  './signing.apart', // no launch
 ]);
 
 /** Of process what SightKind.CALLER covers, or what says nothing about a launch. */
