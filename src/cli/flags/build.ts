@@ -42,7 +42,7 @@ function definitionFlags(): Flag[] {
       short: 'f',
       env: 'FAKEROOT',
     }),
-    accepted('bool', 'ignore-fakeroot-command', 'do not look for the fakeroot command', 'it is not used yet', {
+    row('bool', 'ignore-fakeroot-command', 'do without the fakeroot command', {
       env: 'IGNORE_FAKEROOT_COMMAND',
       hidden: true,
     }),
