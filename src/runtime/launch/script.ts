@@ -114,6 +114,8 @@ const ACTIONS: Record<ScriptAction, (request: ScriptRequest) => string> = {
       'No tests for contained app',
       '.singularity.d/test',
       'No test script found in container, exiting',
+      // The reference's action script in the image says it, whatever the level of messages is.
+      'No test found in container, executing /bin/sh -c true',
     ),
   start: (request) =>
     chosenScript(
@@ -173,10 +175,17 @@ ${inform(request, 'No runscript found in container, executing /bin/sh')}exec /bi
 }
 
 /** Not finding the script is no failure: a test passes, an instance stays up without a service. */
-function chosenScript(request: ScriptRequest, name: string, appMessage: string, path: string, message: string): string {
+function chosenScript(
+  request: ScriptRequest,
+  name: string,
+  appMessage: string,
+  path: string,
+  message: string,
+  output = '',
+): string {
   if (request.app) return appScript(request, name, appMessage);
   return `[ -x /${path} ] && exec /${path} "$@"
-${inform(request, message)}exit 0
+${inform(request, message)}${output === '' ? '' : `printf '%s\\n' '${output}'\n`}exit 0
 `;
 }
 

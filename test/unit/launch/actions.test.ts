@@ -78,7 +78,11 @@ describe.each(SHELLS)('the action script under $name', (shell) => {
     });
 
     it('test and start without a script say so and succeed', () => {
-      expect(act('test')).toMatchObject({ status: 0, stderr: 'INFO:    No test script found in container, exiting\n' });
+      expect(act('test')).toMatchObject({
+        status: 0,
+        stdout: 'No test found in container, executing /bin/sh -c true\n',
+        stderr: 'INFO:    No test script found in container, exiting\n',
+      });
       expect(act('start')).toMatchObject({
         status: 0,
         stderr: 'INFO:    No instance start script found in container\n',
