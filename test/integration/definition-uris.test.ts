@@ -2,8 +2,10 @@ import { existsSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from 'n
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { type ArchiveOptions, dockerArchive, ociArchive } from './support/archives';
+import { layOutBusybox } from './support/busybox';
 import { describeWith, isRoot, testWith } from './support/capabilities';
 import { buildEnv, buildText, leftovers, SECTIONS } from './support/definitions';
+import { makeLayout, type RegistryServer, useRoom } from './support/registry';
 import { owners } from './support/squashfs';
 import { withWorld, type World } from './support/world';
 
@@ -258,6 +260,44 @@ From: ${world().path('described-layout')}
         await new Promise((resolve) => setTimeout(resolve, images.length === 1 ? 1100 : 0));
       }
       expect(images[0]?.equals(images[1] as Buffer)).toBe(true);
+    });
+  });
+});
+
+describeWith([...SECTIONS, 'docker-registry', 'skopeo', 'umoci', 'busybox'], 'builds from a registry', () => {
+  let server: RegistryServer;
+  useRoom(async (made) => {
+    mkdirSync(made.path('busybox'));
+    layOutBusybox(made.path('busybox'));
+    const image = makeLayout(made, 'layout', { layers: ['busybox'], config: ['--config.env=FROM_OCI=here'] });
+    server = await made.start();
+    made.push(image, server, 'some/where/busybox:1');
+  });
+
+  withWorld('named by header keys', (world) => {
+    test.each([
+      ['with a section that runs', '%post\n echo "$FROM_OCI" >/made\n', 'here'],
+      ['with nothing to run', '%environment\n export A=1\n', 'no'],
+    ])('%s', async (_, sections, made) => {
+      const text = `Bootstrap: docker
+Registry: ${server.host}
+Namespace: some/where
+From: busybox:1
+Includecmd: no
+
+${sections}
+%startscript
+    exec sleep 1000000
+`;
+      const { image, ...result } = await buildText(world(), 'registry', text, '--force', '--no-https');
+      expect(result).toMatchObject({ status: 0 });
+      expect(await world().inside([], 'cat /made 2>/dev/null || echo no', image)).toBe(made);
+      expect(await labelsOf(world(), image)).toMatchObject({
+        'org.label-schema.usage.singularity.deffile.registry': server.host,
+        'org.opencontainers.image.base.name': `${server.host}/some/where/busybox:1`,
+      });
+      await world().ok('instance', 'start', image, 'one');
+      await world().ok('instance', 'stop', 'one');
     });
   });
 });
