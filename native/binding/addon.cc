@@ -258,7 +258,7 @@ Napi::Value look(const Napi::CallbackInfo& info) {
 // (stateDir, entry) => whether it could be stored
 Napi::Value store_plan(const Napi::CallbackInfo& info) {
   std::string state_dir = info[0].As<Napi::String>();
-  return Napi::Boolean::New(info.Env(), davit::store_plan(state_dir.c_str(), bytes_of(info[1])) == 0);
+  return Napi::Boolean::New(info.Env(), davit::store_plan(state_dir.c_str(), bytes_of(info[1]), environ) == 0);
 }
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {

@@ -44,10 +44,16 @@ class Hash {
   uint64_t value_ = 0xcbf29ce484222325ull;
 };
 
-bool start_hash(const char* compiler, Hash* hash) {
+// What two callers of one command line differ in most: so that both can be remembered.
+bool start_hash(const char* compiler, const char* const* environment, Hash* hash) {
   char cwd[PATH_MAX];
   if (!getcwd(cwd, sizeof cwd)) return false;
   hash->add_word(compiler).add_word(cwd);
+  for (; *environment; environment++) {
+    std::string_view entry = *environment;
+    for (std::string_view prefix : {"PWD=", "DAVIT", "APPTAINER", "SINGULARITY"})
+      if (entry.substr(0, prefix.size()) == prefix && !is_private_variable(entry)) hash->add_word(entry);
+  }
   return true;
 }
 
@@ -164,7 +170,7 @@ bool find_plan(const char* state_dir, const CommandLine& line, const char* const
   Fd state = open_own_directory(state_dir);
   Fd plans = state.valid() ? open_plans(state.get(), false) : Fd();
   Hash hash;
-  if (!plans.valid() || !start_hash(line.compiler, &hash)) return false;
+  if (!plans.valid() || !start_hash(line.compiler, environment, &hash)) return false;
   for (size_t i = 0; i < line.count && i < kMaxWords; i++) {
     hash.add_word(line.words[i]).name(&found->name);
     std::string_view entry;
@@ -175,7 +181,7 @@ bool find_plan(const char* state_dir, const CommandLine& line, const char* const
   return false;
 }
 
-int store_plan(const char* state_dir, std::string_view entry) {
+int store_plan(const char* state_dir, std::string_view entry, const char* const* environment) {
   if (entry.empty() || entry.size() > kMaxCachedPlan - kHead) return EFBIG;
   Fd state;
   Text<400> why;
@@ -188,7 +194,7 @@ int store_plan(const char* state_dir, std::string_view entry) {
   while (reader.next(&field))
     if (field.number == f::compiler) compiler.add(field.bytes);
   Hash hash;
-  if (!start_hash(compiler.c_str(), &hash)) return errno;
+  if (!start_hash(compiler.c_str(), environment, &hash)) return errno;
   reader = wire::Reader(entry);
   while (reader.next(&field))
     if (field.number == f::words) hash.add_word(field.bytes);

@@ -31,7 +31,7 @@ struct FoundPlan {
 // A remembered plan of this command line that everything still holds for. `state_dir` must be the caller's own.
 bool find_plan(const char* state_dir, const CommandLine& line, const char* const* environment, FoundPlan* found);
 // Keeps `entry`, an encoded CachedPlan, in the place of an older one. 0 or an errno.
-int store_plan(const char* state_dir, std::string_view entry);
+int store_plan(const char* state_dir, std::string_view entry, const char* const* environment);
 // Removes what find_plan has found.
 void forget_plan(const char* state_dir, const FoundPlan& found);
 

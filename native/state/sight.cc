@@ -184,7 +184,7 @@ bool not_expired(std::string_view seen) {
 }  // namespace
 
 bool is_private_variable(std::string_view entry) {
-  for (std::string_view name : {"DAVIT_FRONT=", "DAVIT_NODE=", "DAVIT_PLAN_CACHE="})
+  for (std::string_view name : {"DAVIT_FRONT=", "DAVIT_NODE=", "DAVIT_PLAN_CACHE=", "DAVIT_HIDDEN_"})
     if (entry.substr(0, name.size()) == name) return true;
   return false;
 }

@@ -181,7 +181,7 @@ void files_are_found_again() {
   Message m = entry({});
   FoundPlan found;
   CHECK(!davit::find_plan(state.c_str(), line, kEnvironment, &found));
-  CHECK(davit::store_plan(state.c_str(), m.bytes) == 0);
+  CHECK(davit::store_plan(state.c_str(), m.bytes, kEnvironment) == 0);
   CHECK(davit::find_plan(state.c_str(), line, kEnvironment, &found) && found.plan == "plan");
   CHECK(chdir("/") == 0);
   CHECK(!davit::find_plan(state.c_str(), line, kEnvironment, &found));
@@ -189,8 +189,8 @@ void files_are_found_again() {
   CHECK(davit::find_plan(state.c_str(), line, kEnvironment, &found));
   davit::forget_plan(state.c_str(), found);
   CHECK(!davit::find_plan(state.c_str(), line, kEnvironment, &found));
-  CHECK(davit::store_plan(state.c_str(), "") != 0);
-  CHECK(davit::store_plan(state.c_str(), std::string(davit::kMaxCachedPlan, 'x')) != 0);
+  CHECK(davit::store_plan(state.c_str(), "", kEnvironment) != 0);
+  CHECK(davit::store_plan(state.c_str(), std::string(davit::kMaxCachedPlan, 'x'), kEnvironment) != 0);
 }
 
 // No entry may be read beyond its end, and one whose sights are gone or changed must not hold.
