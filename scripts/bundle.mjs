@@ -1,8 +1,8 @@
-// Bundles src/ into dist/ with esbuild: CommonJS, one file for the command line, one for the library, one for each task
+// Bundles src/ into dist/ with esbuild: CommonJS, two files for the command line, one for the library, one for each task
 // of the worker pool, and the entry that Node is started with.
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { basename, join } from 'node:path';
+import { basename, join, relative, resolve } from 'node:path';
 import { die, isMain, root, run } from './lib.mjs';
 
 const dist = join(root, 'dist');
@@ -24,6 +24,53 @@ const apartPlugin = {
 
 function apartName(path) {
   return basename(path).replace(/\.apart(\.ts)?$/, '');
+}
+
+/** What an instance, a command in an image, or one in an instance runs through. */
+const hot = [
+  'exec',
+  'run',
+  'shell',
+  'test',
+  'version',
+  'instance-start',
+  'instance-run',
+  'instance-list',
+  'instance-stop',
+]
+  .map((name) => `src/cli/commands/${name}.ts`)
+  .concat('src/runtime/instance/damaged.ts');
+
+/**
+ * dist/cli.cjs holds the hot commands alone. Every other module that is imported when it is needed is taken from
+ * dist/cold.cjs, by its path: Node reads and V8 caches only what nearly every call runs through.
+ */
+function coldPlugin(found) {
+  return {
+    name: 'cold',
+    setup(build) {
+      build.onResolve({ filter: /^\./, namespace: 'file' }, ({ path, kind, resolveDir }) => {
+        if (kind !== 'dynamic-import' || path.endsWith('.apart')) return undefined;
+        const name = relative(root, `${resolve(resolveDir, path)}.ts`);
+        if (hot.includes(name)) return undefined;
+        if (!existsSync(join(root, name))) return { errors: [{ text: `${name} is no module of its own` }] };
+        found.add(name);
+        return { path: name, namespace: 'cold' };
+      });
+      build.onResolve({ filter: /^\.\/cold\.cjs$/, namespace: 'cold' }, ({ path }) => ({ path, external: true }));
+      build.onLoad({ filter: /.*/, namespace: 'cold' }, ({ path }) => ({
+        contents: `module.exports = require('./cold.cjs')[${JSON.stringify(path)}]`,
+      }));
+    },
+  };
+}
+
+/** A module whose members are the modules named; each is evaluated when it is asked for. */
+function coldEntry(names) {
+  const members = names.map(
+    (name) => `get ${JSON.stringify(name)}() { return require(${JSON.stringify(`./${name}`)}); }`,
+  );
+  return `module.exports = {\n${members.join(',\n')}\n};`;
 }
 
 /** @returns options common to all bundles */
@@ -50,18 +97,21 @@ function common(version) {
 export async function bundle() {
   const esbuild = await import('esbuild');
   const options = common(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version);
-  const one = (entry, outfile) =>
+  const one = (entry, outfile, more = {}) =>
     existsSync(join(root, entry)) &&
-    esbuild.build({ ...options, entryPoints: [join(root, entry)], outfile: join(dist, outfile) });
+    esbuild.build({ ...options, ...more, entryPoints: [join(root, entry)], outfile: join(dist, outfile) });
 
   mkdirSync(dist, { recursive: true });
   for (const name of ['cli.cache', 'davit.cjs']) rmSync(join(dist, name), { force: true });
+  const cold = new Set();
   await allOrDie([
-    one('src/cli/main.ts', 'cli.cjs'),
+    one('src/cli/main.ts', 'cli.cjs', { plugins: [apartPlugin, coldPlugin(cold)] }),
     one('src/index.ts', 'index.cjs'),
     ...apart.map((entry) => one(entry, `${apartName(entry)}.cjs`)),
     bundleWorkers(esbuild, options),
   ]);
+  const stdin = { contents: coldEntry([...cold].sort()), resolveDir: root, loader: 'js' };
+  await allOrDie([esbuild.build({ ...options, stdin, outfile: join(dist, 'cold.cjs') })]);
   // Last: without it the launcher says that davit is not built.
   await allOrDie([one('scripts/entry/davit.cjs', 'davit.cjs')]);
   if (existsSync(join(root, 'src/index.ts'))) declarations();
