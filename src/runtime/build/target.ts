@@ -1,7 +1,8 @@
 /** The place of a new image: checked first, filled last, and clean whatever happens between. */
 import { accessSync, constants, lstatSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { errnoOf, RuntimeError } from '../../errors';
+import { partialBeside } from '../image/partial-name';
 import { Interruption } from './interruption';
 
 /** What an image directory has at least one of; nothing else is removed recursively for `--force`. */
@@ -67,7 +68,7 @@ export async function replaceTarget<T>(
     return own.guard(() => replaceTarget(target, make, own));
   }
   const path = resolve(target);
-  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.${Date.now().toString(36)}.partial`);
+  const temporary = partialBeside(path, `${process.pid}.${Date.now().toString(36)}`);
   const forget = interruption.atEnd(() => removeTree(temporary));
   try {
     const result = await make(temporary);

@@ -13,10 +13,11 @@ import {
   statSync,
   writeSync,
 } from 'node:fs';
-import { basename, dirname, join, normalize } from 'node:path';
+import { join, normalize } from 'node:path';
 import { errnoOf, RuntimeError } from '../../errors';
 import { DataType, FsType, PartitionType } from '../../formats/sif/constants';
 import { errnoText } from './errno-text';
+import { partialBeside } from './partial-name';
 import { WritableSif } from './sif-file';
 import { TemporaryDirectory } from './temporary';
 
@@ -61,7 +62,7 @@ export function createOverlay(request: OverlayRequest): void {
 /** By link(2): what appears under that name meanwhile is not replaced, and half an image never has it. */
 function createFile(request: OverlayRequest, temporary: TemporaryDirectory): void {
   const { path } = request;
-  const partial = join(dirname(path), `.${basename(path)}.${process.pid}.partial`);
+  const partial = partialBeside(path, process.pid);
   try {
     makeFileSystem(partial, request, temporary);
     linkSync(partial, path);

@@ -14,7 +14,6 @@ import {
   rmSync,
   writeSync,
 } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
 import { errnoOf, RuntimeError } from '../../errors';
 import { HEADER_BYTES } from '../../formats/sif/constants';
 import type { SifDescriptor } from '../../formats/sif/descriptor';
@@ -24,6 +23,7 @@ import { decodeTable } from '../../formats/sif/table';
 import { SifLayout } from '../../formats/sif/write';
 import { native } from '../../native';
 import { errnoText } from './errno-text';
+import { partialBeside } from './partial-name';
 
 const COPY_BYTES = 1 << 20;
 /** Before the umask: a SIF is a program. */
@@ -226,7 +226,7 @@ export class WritableSif extends SifFile {
 export function createEmptySif(path: string): void {
   const layout = new SifLayout(randomUuid(), nowS(), '');
   const { header, table, tableOffsetBytes } = layout.encode();
-  const partial = join(dirname(path), `.${basename(path)}.${process.pid}.partial`);
+  const partial = partialBeside(path, process.pid);
   try {
     const fd = openSync(partial, 'wx', SIF_MODE);
     try {

@@ -7,7 +7,9 @@ import {
   closeSync,
   constants,
   fchmodSync,
+  fstatSync,
   fsyncSync,
+  ftruncateSync,
   mkdirSync,
   openSync,
   readFileSync,
@@ -123,7 +125,11 @@ function append(path: string, bytes: Uint8Array, mode: number): void {
   const fd = openSync(path, O_APPEND | O_CREAT | O_WRONLY, mode);
   try {
     fchmodSync(fd, mode);
-    if (bytes.length > 0 && writeSync(fd, bytes) < bytes.length) throw new Error('no space left on device');
+    const written = bytes.length > 0 ? writeSync(fd, bytes) : 0;
+    if (written < bytes.length) {
+      ftruncateSync(fd, fstatSync(fd).size - written); // half a key would spoil those behind it
+      throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
+    }
     fsyncSync(fd);
   } finally {
     closeSync(fd);

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { librarySource } from '../../../src/runtime/image/library/library-source';
@@ -70,6 +70,14 @@ Credentials:
     const path = join(scratch(), 'new/remote.yaml');
     writePrivateFile(path, text);
     expect(statSync(path).mode & 0o777).toBe(0o600);
+  });
+
+  test('leaves no copy of its secrets when it cannot take its place', () => {
+    const directory = scratch();
+    const path = join(directory, 'remote.yaml');
+    mkdirSync(join(path, 'not-empty'), { recursive: true });
+    expect(() => writePrivateFile(path, text)).toThrow(/write ".*remote\.yaml": EISDIR/);
+    expect(readdirSync(directory)).toEqual(['remote.yaml']);
   });
 });
 

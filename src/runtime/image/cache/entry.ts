@@ -112,8 +112,12 @@ function writeFacts(path: string, { digest, reference }: Pick<EntryFacts, 'diges
     const times = { mtimeNs: String(mtimeNs), ctimeNs: String(ctimeNs) };
     const facts: EntryFacts = { sizeBytes: Number(size), ...times, digest, reference };
     const temporary = `${path}.${process.pid}.tmp`;
-    writeFileSync(temporary, `${JSON.stringify(facts)}\n`, { mode: 0o600 });
-    renameSync(temporary, `${path}${FACTS_ENDING}`);
+    try {
+      writeFileSync(temporary, `${JSON.stringify(facts)}\n`, { mode: 0o600 });
+      renameSync(temporary, `${path}${FACTS_ENDING}`);
+    } catch {
+      rmSync(temporary, { force: true }); // a full one
+    }
   } catch {
     // a read-only cache
   }

@@ -1,9 +1,21 @@
 /** remote.yaml (formats.md section 17.5): endpoints of libraries, and who has logged in where. Shared with Apptainer. */
-import { chmodSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  fchmodSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import { parse, stringify } from 'yaml';
 import { errnoOf, RuntimeError } from '../../../errors';
 import { isObject, type JsonObject } from '../../../formats/oci/json';
+import { partialBeside } from '../partial-name';
 
 export interface Remote {
   /** Host, or a URL. */
@@ -131,13 +143,20 @@ export function encodeRemotes({ active, remotes, logins }: RemoteFile): string {
 
 /** Replaces a file, of secrets unless a mode says otherwise; never half written. @throws RuntimeError CONFIG */
 export function writePrivateFile(path: string, text: string, mode = PRIVATE): void {
-  const temporary = `${path}.${process.pid}.tmp`;
+  const temporary = partialBeside(path, `${process.pid}.${Date.now().toString(36)}`);
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    writeFileSync(temporary, text, { mode });
-    chmodSync(temporary, mode);
+    const fd = openSync(temporary, 'wx', mode);
+    try {
+      fchmodSync(fd, mode);
+      writeFileSync(fd, text);
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
     renameSync(temporary, path);
   } catch (cause) {
+    rmSync(temporary, { force: true });
     const errno = errnoOf(cause);
     throw new RuntimeError('CONFIG', `write "${path}": ${errno ?? String(cause)}`, { path, errno, cause });
   }
