@@ -1,4 +1,5 @@
 /** Images from registries, layouts, archives and web servers, pulled to files and launched directly. */
+import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -164,11 +165,13 @@ describeWith([...REGISTRY, ...driver], 'images of registries', () => {
       let web: Server;
       let address: string;
       let files: Map<string, Buffer>;
+      const authorizations: (string | undefined)[] = [];
 
       beforeAll(async () => {
         files = new Map();
         web = createServer((request, response) => {
           const bytes = files.get(request.url ?? '');
+          authorizations.push(request.headers.authorization);
           if (bytes === undefined) response.writeHead(404).end();
           else response.writeHead(200, { 'content-length': bytes.length, etag: '"1"' }).end(bytes);
         });
@@ -186,6 +189,29 @@ describeWith([...REGISTRY, ...driver], 'images of registries', () => {
           stderr: expect.stringContaining('the requested image was not found'),
         });
         expect(await world().ok('exec', `${address}/images/tool.sif`, 'echo', 'web')).toBe('web\n');
+      });
+
+      test('the working directory is no target, whatever a URI ends in', async () => {
+        files.set('/images/', readFileSync(world().image()));
+        const before = readdirSync(world().path('work'));
+        for (const words of [[`${address}/images/`], ['', uri], ['--force', '--sandbox', `${address}/images/`]]) {
+          expect(await world().davit('pull', ...words), words.join(' ')).toMatchObject({
+            status: 255,
+            stderr: expect.stringContaining('does not say what the file is to be called'),
+          });
+        }
+        expect(readdirSync(world().path('work'))).toEqual(before);
+      });
+
+      test('user and password of a URL are for its server, and for nobody else', async () => {
+        files.set('/images/tool.sif', readFileSync(world().image()));
+        authorizations.length = 0;
+        const url = address.replace('//', '//me:s%65cret@');
+        await world().ok('build', 'mine.sif', `${url}/images/tool.sif`);
+        expect(new Set(authorizations)).toEqual(new Set([`Basic ${Buffer.from('me:secret').toString('base64')}`]));
+        expect(await world().ok('inspect', '--all', 'mine.sif')).not.toMatch(/s%65cret|secret/);
+        const words = ['-rlE', 's%65cret|secret', world().path('work'), world().path('home')];
+        expect(spawnSync('grep', words, { encoding: 'utf8' }).stdout).toBe('');
       });
 
       test('what is pushed by oras:// is pulled byte for byte', async () => {

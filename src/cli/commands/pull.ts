@@ -25,6 +25,11 @@ export async function run(context: CommandContext): Promise<number> {
   const reference = args.at(-1) as string;
   const scheme = checkedScheme(reference);
   const given = options.text('name') ?? (args.length > 1 ? (args[0] as string) : defaultName(reference));
+  // The URI of a directory on a server; an empty name would be the working directory's.
+  if (given === '') {
+    const hint = 'name it: davit pull FILE.sif URI';
+    throw new RuntimeError('IMAGE_OPEN', `"${reference}" does not say what the file is to be called`, { hint });
+  }
   const target = options.has('dir') ? join(options.text('dir') ?? '', given) : given;
   checkTarget(target, options.flag('force'), options.flag('sandbox'));
   const fetcher = await openFetcher(context);

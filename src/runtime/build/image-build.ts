@@ -44,7 +44,8 @@ export async function buildFromUri(
     return;
   }
   const path = await performing(fetching.toFile({ reference }));
-  const from = reference.replace(/^[^:]+:(\/\/)?/, '');
+  // Who has fetched an image, and by which password, is no part of it.
+  const from = reference.replace(/^(https?:\/\/)[^/?#]*@/i, '$1').replace(/^[^:]+:(\/\/)?/, '');
   await convert(inspectImage(path), build, from, { bootstrap: scheme, from });
 }
 

@@ -1,12 +1,15 @@
 /** The place of a new image: checked first, filled last, and clean whatever happens between. */
-import { accessSync, constants, lstatSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { accessSync, constants, lstatSync, readdirSync, renameSync, rmSync, type Stats, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { errnoOf, RuntimeError } from '../../errors';
 import { partialBeside } from '../image/partial-name';
 import { Interruption } from './interruption';
 
-/** What an image directory has at least one of; nothing else is removed recursively for `--force`. */
-const SANDBOX_MARKS = ['.singularity.d', 'bin', 'usr', 'etc'];
+/**
+ * What an image directory has: all names of one of these lists. Nothing else is removed recursively for `--force`; a
+ * home directory may well have a `bin`.
+ */
+const SANDBOX_MARKS = [['.singularity.d'], ['usr', 'etc']];
 const CLEAN_UP_TRIES = 20;
 
 /**
@@ -38,7 +41,7 @@ export function checkTarget(target: string, force: boolean, source?: string): vo
 
 function checkReplaceable(target: string, path: string): void {
   const names = readdirSync(path);
-  if (names.length === 0 || SANDBOX_MARKS.some((name) => names.includes(name))) {
+  if (names.length === 0 || SANDBOX_MARKS.some((marks) => marks.every((name) => names.includes(name)))) {
     if (dirname(path) !== path) return;
   }
   const message = `While checking build target: the directory '${target}' does not look like an image`;
@@ -68,11 +71,12 @@ export async function replaceTarget<T>(
     return own.guard(() => replaceTarget(target, make, own));
   }
   const path = resolve(target);
+  const before = lstatSync(path, { throwIfNoEntry: false });
   const temporary = partialBeside(path, `${process.pid}.${Date.now().toString(36)}`);
   const forget = interruption.atEnd(() => removeTree(temporary));
   try {
     const result = await make(temporary);
-    swap(temporary, path);
+    swap(temporary, path, before);
     return result;
   } catch (error) {
     removeTree(temporary);
@@ -97,13 +101,23 @@ export function removeTree(path: string): void {
   }
 }
 
-/** rename(2) replaces a file by a file; a directory in the way is moved aside first. */
-function swap(temporary: string, path: string): void {
+/**
+ * rename(2) replaces a file by a file; a directory in the way is moved aside first, and removed: only the one that was
+ * there in the beginning, when its caller was asked.
+ */
+function swap(temporary: string, path: string, before: Stats | undefined): void {
   const old = lstatSync(path, { throwIfNoEntry: false });
   const made = lstatSync(temporary);
   if (!old || (!old.isDirectory() && !made.isDirectory())) {
     renameSync(temporary, path);
     return;
+  }
+  if (old.isDirectory()) {
+    if (old.ino !== before?.ino || old.dev !== before.dev) {
+      const message = `"${path}" was made by somebody else meanwhile`;
+      throw new RuntimeError('IMAGE_BUILD', message, { path, errno: 'EEXIST' });
+    }
+    checkReplaceable(path, path);
   }
   const aside = `${temporary}.old`;
   renameSync(path, aside);

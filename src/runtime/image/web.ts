@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { RuntimeError } from '../../errors';
 import { progressOf } from './oci/progress-of';
+import { basic } from './oci/token';
 import type { FetchContext, ImageSource } from './source';
 import { discard, headerOf } from './transfer/answer';
 import { download } from './transfer/download';
@@ -16,25 +17,47 @@ export async function webSource(reference: string, context: FetchContext): Promi
   if (!URL.canParse(reference)) {
     throw new RuntimeError('IMAGE_OPEN', `"${reference}" is no URL`, { path: reference });
   }
-  const url = new URL(reference);
-  const { headers } = await look(url, context);
+  const { url, login } = separateLogin(new URL(reference));
+  const { headers } = await look(url, login, context);
   const [modified, tag] = [headerOf({ headers }, 'last-modified'), headerOf({ headers }, 'etag')];
   // A server that tells nothing about the file's age gets asked for all of it every time.
   const age = modified ?? tag ?? `unknown ${process.pid} ${Date.now()}`;
   return {
     kind: 'net',
     key: createHash('sha256').update(`${reference}\n${age}`).digest('hex'),
-    reference,
+    reference: Object.keys(login).length > 0 ? url.href : reference,
     announcement: 'Downloading network image',
-    produce: (path) => fetchFile(url, tag ?? modified, context, path),
+    produce: (path) => fetchFile({ url, login, validator: tag ?? modified }, context, path),
   };
 }
 
+/** The user and password of a URL, as the header that says the same to that server alone; they are written down nowhere. */
+function separateLogin(given: URL): { url: URL; login: Record<string, string> } {
+  const url = new URL(given);
+  url.username = '';
+  url.password = '';
+  if (given.username === '' && given.password === '') return { url, login: {} };
+  const [username, password] = [given.username, given.password].map(unescaped) as [string, string];
+  return { url, login: { authorization: basic({ username, password }) } };
+}
+
+function unescaped(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text; // a percent sign that stands for itself
+  }
+}
+
 /** HEAD; some servers know only GET. */
-async function look(url: URL, { client, signal, options }: FetchContext): Promise<HttpResponse> {
-  const insecure = options.noHttps;
-  let response = await client.request({ method: 'HEAD', url, signal, insecure });
-  if ([403, 405, 501].includes(response.status)) response = await client.request({ url, signal, insecure });
+async function look(
+  url: URL,
+  headers: Record<string, string>,
+  { client, signal, options }: FetchContext,
+): Promise<HttpResponse> {
+  const request = { url, headers, signal, insecure: options.noHttps };
+  let response = await client.request({ method: 'HEAD', ...request });
+  if ([403, 405, 501].includes(response.status)) response = await client.request(request);
   if (response.status === 200) response.body.destroy();
   else await discard(response);
   if (response.status !== 200) throw refused(url, response.status);
@@ -44,13 +67,12 @@ async function look(url: URL, { client, signal, options }: FetchContext): Promis
 function refused(url: URL, status: number): RuntimeError {
   const path = shownUrl(url);
   if (status === 404) return new RuntimeError('REGISTRY', 'the requested image was not found', { path });
-  const hint = status === 401 || status === 403 ? 'the server wants a login, which is not possible here' : undefined;
+  const hint = status === 401 || status === 403 ? 'the server wants a login: https://USER:PASSWORD@HOST/…' : undefined;
   return new RuntimeError('REGISTRY', `Get "${path}": status ${status}`, { path, hint });
 }
 
 async function fetchFile(
-  url: URL,
-  validator: string | undefined,
+  { url, login, validator }: { url: URL; login: Record<string, string>; validator: string | undefined },
   { client, signal, options, onProgress }: FetchContext,
   path: string,
 ): Promise<{ digest: string }> {
@@ -60,7 +82,7 @@ async function fetchFile(
     const range: Record<string, string> = fromByte > 0 ? { range: `bytes=${fromByte}-` } : {};
     // RFC 9110, section 13.1.5: a file that was replaced meanwhile is sent from its beginning. Weak tags do not count.
     if (fromByte > 0 && validator !== undefined && !validator.startsWith('W/')) range['if-range'] = validator;
-    const response = await client.request({ url, headers: range, signal, insecure: options.noHttps });
+    const response = await client.request({ url, headers: { ...login, ...range }, signal, insecure: options.noHttps });
     if ([200, 206, 416].includes(response.status)) return response;
     await discard(response);
     throw refused(url, response.status);

@@ -34,6 +34,8 @@ describe('checkTarget', () => {
   });
   it('refuses to replace a directory that is no image', () => {
     mkdirSync(join(dir, 'photos/2026'), { recursive: true });
+    mkdirSync(join(dir, 'home/bin'), { recursive: true });
+    expect(message(() => checkTarget(join(dir, 'home'), true))).toMatch(/does not look like an image/);
     expect(message(() => checkTarget(join(dir, 'photos'), true))).toMatch(/does not look like an image/);
     expect(message(() => checkTarget('/', true))).toMatch(/does not look like an image/);
     mkdirSync(join(dir, 'sandbox/.singularity.d'), { recursive: true });
@@ -62,10 +64,26 @@ describe('replaceTarget', () => {
     await replaceTarget(path, async (temporary) => writeFileSync(temporary, 'two'));
     expect(readFileSync(path, 'utf8')).toBe('two');
     await replaceTarget(path, async (temporary) => mkdirSync(temporary));
-    await replaceTarget(path, async (temporary) => mkdirSync(join(temporary, 'sub'), { recursive: true }));
-    expect(readdirSync(path)).toEqual(['sub']);
+    await replaceTarget(path, async (temporary) => mkdirSync(join(temporary, '.singularity.d'), { recursive: true }));
+    expect(readdirSync(path)).toEqual(['.singularity.d']);
     await replaceTarget(path, async (temporary) => writeFileSync(temporary, 'three'));
     expect(readFileSync(path, 'utf8')).toBe('three');
+    expect(leftOver()).toEqual([]);
+  });
+
+  it('never removes a directory that nobody was asked about', async () => {
+    const path = join(dir, 'mine');
+    const make = async (temporary: string): Promise<void> => mkdirSync(temporary);
+    // Made by somebody else while the image was being made, or no image at all.
+    const late = replaceTarget(path, async (temporary) => {
+      mkdirSync(join(path, '.singularity.d'), { recursive: true });
+      await make(temporary);
+    });
+    await expect(late).rejects.toThrow(/was made by somebody else meanwhile/);
+    expect(readdirSync(path)).toEqual(['.singularity.d']);
+    mkdirSync(join(dir, 'home/bin'), { recursive: true });
+    await expect(replaceTarget(join(dir, 'home'), make)).rejects.toThrow(/does not look like an image/);
+    expect(readdirSync(join(dir, 'home'))).toEqual(['bin']);
     expect(leftOver()).toEqual([]);
   });
 
