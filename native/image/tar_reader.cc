@@ -100,8 +100,8 @@ ssize_t TarReader::give(archive* object, void* self, const void** data) {
     return -1;
   }
   // umoci 0.4 writes layers that end with the last byte of their last file. Other readers take the rest of that block
-  // for granted, and the digest of the layer says that nothing was cut off.
-  if (size == 0 && reader->streamed_ % block_size != 0) {
+  // for granted.
+  if (size == 0 && reader->streamed_ == reader->content_end_ && reader->streamed_ % block_size != 0) {
     bytes = zeros;
     size = block_size - reader->streamed_ % block_size;
   }
@@ -176,6 +176,10 @@ void TarReader::expect_content() {
   int64_t offset = 0, length = 0;
   for (archive_entry_sparse_reset(entry_); archive_entry_sparse_next(entry_, &offset, &length) == ARCHIVE_OK;)
     expected_ += static_cast<uint64_t>(std::max<int64_t>(length, 0));
+  // What libarchive has consumed, the priming header among it, is everything up to the content.
+  bool dense = expected_ == 0 || expected_ == size_;
+  uint64_t content = static_cast<uint64_t>(archive_filter_bytes(archive_.get(), 0)) - block_size;
+  content_end_ = dense && size_ ? content + size_ : 0;
 }
 
 void TarReader::read_xattrs(TarEntry* entry) {

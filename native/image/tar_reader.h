@@ -70,7 +70,8 @@ class TarReader {
   Outcome source_failure_;
   uint64_t header_bytes_ = 0;  // handed to libarchive since it began with this entry
   bool in_header_ = false;
-  uint64_t streamed_ = 0;  // bytes of the tar so far
+  uint64_t streamed_ = 0;     // bytes of the tar so far
+  uint64_t content_end_ = 0;  // where the content of the current file ends among them; 0: it has none, or holes
   bool primed_ = false;
   uint64_t size_ = 0;
   uint64_t position_ = 0;

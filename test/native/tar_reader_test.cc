@@ -163,6 +163,13 @@ void damage() {
     bool at_an_end = size % 512 == 0 && cut.entries.size() == 1;
     CHECK(cut.failure.has_value() || at_an_end);
   }
+  // umoci leaves out what only fills the last block; a byte less is damage, and so is a byte in between.
+  size_t end = 512 + 3072 + 512 + 1;
+  CHECK(!read(good.substr(0, end)).failure && read(good.substr(0, end)).entries.size() == 2);
+  CHECK(read(good.substr(0, end + 100)).failure.has_value());
+  CHECK(read(good.substr(0, end - 1)).failure.has_value());
+  CHECK(!read(good.substr(0, 512 + 3000)).failure && read(good.substr(0, 512 + 3000)).entries.size() == 1);
+  CHECK(read(good.substr(0, 512 + 2999)).failure.has_value());
   CHECK(!read(good).failure);                                      // no end marker: many programs leave it out
   CHECK(read(good + std::string(1024, 'x')).failure.has_value());  // no header either
   CHECK(!read(Tar().add("a").end() + "anything after the end").failure);
