@@ -2,14 +2,17 @@
 export { type ErrorCode, type ErrorDetails, RuntimeError } from './errors';
 export type { InstanceInfo } from './runtime/instance/info';
 export type { LogStream } from './runtime/instance/logs';
-export {
-  type ExecOptions,
-  type ExecResult,
-  type LogOptions,
-  Runtime,
-  type RuntimeOptions,
-  type StartedInstance,
-  type StartOptions,
-  type StopOptions,
-} from './runtime/instance/runtime';
+export { Runtime } from './runtime/instance/runtime';
+export type {
+  ExecOptions,
+  ExecResult,
+  LogOptions,
+  RuntimeOptions,
+  StartManyOptions,
+  StartManyResult,
+  StartOptions,
+  StartedInstance,
+  StopOptions,
+} from './runtime/instance/runtime-options';
+export type { FailedStart } from './runtime/instance/start-many';
 export type { LaunchOptions } from './runtime/launch/options';

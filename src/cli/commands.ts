@@ -61,8 +61,10 @@ const COMMANDS: readonly CommandSpec[] = [
     name: 'instance list',
     usage: '[list options...] [<instance name glob>]',
     summary: 'List the running instances',
-    description: 'Lists your instances, sorted by name. A pattern is quoted, so that the shell leaves it alone.',
-    examples: ['davit instance list', "davit instance list 'web*'", 'davit instance list --json'],
+    description:
+      'Lists your instances, sorted by name. Names are selected by a pattern or by ranges as instance start takes them, ' +
+      'quoted, so that the shell leaves them alone.',
+    examples: ['davit instance list', "davit instance list 'web*'", "davit instance list 'web-[1-200]'"],
     args: [0, 1],
     load: () => import('./commands/instance-list'),
   },
@@ -70,7 +72,9 @@ const COMMANDS: readonly CommandSpec[] = [
     name: 'instance logs',
     usage: '[logs options...] <instance name>',
     summary: 'Print what an instance has written',
-    description: 'Prints the output, or with --err the error output, of an instance, also after it was stopped.',
+    description:
+      'Prints the output, or with --err the error output, of an instance, also after it was stopped. A pattern or ranges ' +
+      'print several, each under its name.',
     examples: ['davit instance logs web', 'davit instance logs -f --err web'],
     args: [1, 1],
     load: () => import('./commands/instance-logs'),
@@ -90,9 +94,11 @@ const COMMANDS: readonly CommandSpec[] = [
     summary: 'Start an instance',
     description:
       'Executes the startscript of the image in a container of its own and returns when it runs. Its output goes to log ' +
-      `files (davit instance logs). The instance stays when the startscript has ended. ${START_HELP}`,
+      `files (davit instance logs). The instance stays when the startscript has ended. ${START_HELP} A name with ` +
+      'ranges, such as web-[1-200], n[01-16,20] or web,db, starts several at once.',
     examples: [
       'davit instance start lab.sif web',
+      "davit instance start --atomic lab.sif 'web-[1-200]'",
       'davit instance start --writable-tmpfs --bind /data lab.sif web 8080',
     ],
     args: [2, ANY],
@@ -110,9 +116,14 @@ const COMMANDS: readonly CommandSpec[] = [
     usage: '[stop options...] [instance]',
     summary: 'Stop instances',
     description:
-      'Sends SIGINT, or the signal given, to the instances named by a name or a pattern, and SIGKILL to those that are ' +
+      'Sends SIGINT, or the signal given, to the instances named by a name, a pattern or ranges, and SIGKILL to those that are ' +
       'still there after the timeout.',
-    examples: ['davit instance stop web', "davit instance stop 'web*'", 'davit instance stop --all'],
+    examples: [
+      'davit instance stop web',
+      "davit instance stop 'web*'",
+      "davit instance stop 'web-[1-200]'",
+      'davit instance stop --all',
+    ],
     args: [0, 1],
     load: () => import('./commands/instance-stop'),
   },

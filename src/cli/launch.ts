@@ -20,6 +20,8 @@ import { remember, remembers } from './plan-cache';
 import { refuseUnsupported } from './unsupported';
 
 const INSTANCE_URI = 'instance://';
+/** What only a list of names has (src/runtime/instance/hostlist.ts). */
+const LIST_OF_NAMES = /[[\],]/;
 
 /**
  * Launches; the launcher takes the place of this process.
@@ -38,6 +40,9 @@ export async function launch(action: Action, context: CommandContext, isRun = fa
 
   if (joins) dropWithoutEffect(options, context.flags, terminal);
   refuseUnsupported(options, context.flags);
+  if (action === 'start' && !options.has('dryRun') && isMany(context)) {
+    return await (await import('./start-many')).startMany(context, isRun);
+  }
   native().defaultSignals();
   if (remembers(context)) begin();
   const caller = readCaller(context.env);
@@ -55,6 +60,11 @@ export async function launch(action: Action, context: CommandContext, isRun = fa
   } finally {
     fetched?.remove();
   }
+}
+
+/** A single name with --atomic or --jobs is an ordinary start. */
+function isMany({ args, options }: CommandContext): boolean {
+  return options.has('count') || LIST_OF_NAMES.test(args[1] as string);
 }
 
 /** Prints the plan, or hands it to the launcher, which does not return. */

@@ -1,7 +1,7 @@
 /** instance list: a table, the log files, or JSON; sorted by name. */
 import { RuntimeError } from '../../errors';
 import { instanceInfo } from '../../runtime/instance/info';
-import { globMatcher } from '../../runtime/instance/names';
+import { nameMatcher } from '../../runtime/instance/hostlist';
 import type { Found } from '../../runtime/instance/store';
 import type { CommandContext } from '../command';
 import { openInstances } from '../instances';
@@ -14,7 +14,7 @@ export async function run(context: CommandContext): Promise<number> {
   if (options.flag('json') && options.flag('logs'))
     throw new RuntimeError('OPTION', 'more than one flags have been set');
   const { store } = await openInstances(context);
-  const found = store.list(globMatcher(args[0] ?? '*'));
+  const found = store.list(nameMatcher(args[0] ?? '*'));
   const alive = found.filter((entry): entry is Alive => entry.state === 'alive');
   const damaged = found.filter((entry): entry is Damaged => entry.state === 'damaged');
 

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { RuntimeError } from '../../errors';
 import { native } from '../../native';
 import { type StopOptions, signalNumber, stopInstances } from '../../runtime/instance/lifecycle';
-import { globMatcher } from '../../runtime/instance/names';
+import { nameMatcher } from '../../runtime/instance/hostlist';
 import type { InstanceRecord } from '../../runtime/instance/record';
 import type { Found } from '../../runtime/instance/store';
 import type { CommandContext } from '../command';
@@ -20,7 +20,7 @@ export async function run(context: CommandContext): Promise<number> {
   const signal = wantedSignal(options.flag('force') ? 'SIGKILL' : (options.text('signal') ?? DEFAULT_SIGNAL));
 
   const { store, foreignUid } = await openInstances(context);
-  const found = store.list(globMatcher(all ? '*' : (args[0] as string))).filter((entry) => entry.state !== 'starting');
+  const found = store.list(nameMatcher(all ? '*' : (args[0] as string))).filter((entry) => entry.state !== 'starting');
   if (found.length === 0) throw new RuntimeError('NOT_FOUND', 'no instance found');
   const { records, lost } = await usable(found, store.stateDir, foreignUid !== undefined);
 

@@ -187,6 +187,13 @@ function processFlags(): Flag[] {
       note: 'instances get 0022 as well (Apptainer gives them 0000)',
     }),
     onStarts('string', 'pid-file', 'write the host PID of the instance’s process 1 to this file', { env: 'PID_FILE' }),
+    onStarts('int', 'count', 'start so many instances, NAME-1, NAME-2 and so on', { own: true }),
+    onStarts('bool', 'atomic', 'of several instances, start all or none: after a failure stop those already started', {
+      own: true,
+    }),
+    onStarts('int', 'jobs', 'of several instances, launch so many at a time (default: two for each core)', {
+      own: true,
+    }),
     onStarts('seconds', 'wait', 'wait so many seconds for the startscript, and fail if it fails', {
       implied: '1',
       env: 'WAIT',

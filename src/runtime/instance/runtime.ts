@@ -6,77 +6,36 @@ import { readCaller } from '../launch/caller';
 import { compileImageLaunch } from '../launch/compile';
 import { compileJoin } from '../launch/join';
 import { type Caller, defaultLaunchOptions, type LaunchOptions } from '../launch/options';
-import type { CompiledPlan } from '../launch/plan';
+import { type CompiledPlan, compiled } from '../launch/plan';
 import { stateDirectory } from '../state-directory';
 import { Capture } from './capture';
 import { type InstanceInfo, instanceInfo } from './info';
 import { Limiter } from '../../workers/shared/limiter';
 import { signalNumber, stopInstances } from './lifecycle';
-import { followLog, LogReader, type LogStream, logPath } from './logs';
-import { checkInstanceName, globMatcher } from './names';
+import { followLog, LogReader, logPath } from './logs';
+import { expandHostlist, nameMatcher } from './hostlist';
+import { checkInstanceName } from './names';
 import { prepareImage } from './prepare-image';
 import type { InstanceRecord } from './record';
+import type {
+  ExecOptions,
+  ExecResult,
+  LogOptions,
+  RuntimeOptions,
+  StartManyOptions,
+  StartManyResult,
+  StartOptions,
+  StartedInstance,
+  StopOptions,
+} from './runtime-options';
 import { SILENT_OUTPUT, type Spawned, spawnPlan } from './spawn';
+import { type Attempt, planFor, startEach } from './start-many';
 import { InstanceStore } from './store';
 
 const INSTANCE_URI = 'instance://';
 const DEFAULT_STOP_TIMEOUT_S = 10;
 /** Launches in progress at one time; more wait their turn. Each is a process for some milliseconds. */
 const MAX_LAUNCHES = 32;
-
-export interface RuntimeOptions {
-  /** Where instances are kept; as on the command line when absent. Absolute. */
-  stateDir?: string;
-  /** The environment that launches see and options are read from; `process.env` when absent. */
-  env?: Readonly<Record<string, string | undefined>>;
-  /** A configuration file in the place of the site's. */
-  configFile?: string;
-}
-
-export interface StartOptions extends Partial<LaunchOptions> {
-  /** Arguments of the startscript, or of the runscript with `run`. */
-  args?: readonly string[];
-  /** Execute the runscript, as `instance run` does. */
-  run?: boolean;
-  /** Descriptor for the standard input of the startscript; /dev/null when absent. */
-  stdin?: number;
-}
-
-export interface StartedInstance extends InstanceInfo {
-  /** What the startscript has written to its error output before the start returned. */
-  earlyErrors: string;
-}
-
-export interface ExecOptions extends Partial<LaunchOptions> {
-  /** Descriptor for the standard input; /dev/null when absent. */
-  stdin?: number;
-  /** `inherit`: the output goes where this program's goes; otherwise it is in the result. */
-  output?: 'capture' | 'inherit';
-}
-
-export interface ExecResult {
-  /** Exit code, or 128 + signal. */
-  exitStatus: number;
-  /** Number of the signal that ended the command. */
-  signal?: number;
-  /** Empty with `output: 'inherit'`. */
-  stdout: Buffer;
-  stderr: Buffer;
-}
-
-export interface StopOptions {
-  /** Name or number; SIGINT when absent. */
-  signal?: string | number;
-  /** Until SIGKILL; 10 when absent. */
-  timeoutSeconds?: number;
-}
-
-export interface LogOptions {
-  stream?: LogStream;
-  /** Go on until the instance has ended. */
-  follow?: boolean;
-  signal?: AbortSignal;
-}
 
 /**
  * Instances of the calling user.
@@ -105,17 +64,56 @@ export class Runtime {
    */
   async start(image: string, name: string, options: StartOptions = {}): Promise<StartedInstance> {
     checkInstanceName(name);
-    const { args = [], run = false, stdin = -1, ...launch } = options;
     return await this.limiter.run(async () => {
-      const request = { action: 'start' as const, instanceName: name, isRun: run, args: [...args] };
-      const plan = await this.compileImage(image, launch, request);
-      const { report } = await this.spawn(plan, [stdin, -1, -1]);
-      if (!report) throw new RuntimeError('NATIVE', `start instance ${name}: the launcher ended without a word`);
-      return { ...(await this.startedRecord(name)), earlyErrors: report.outputTail };
+      const plan = await this.compileStart(image, name, options);
+      return (await this.startPlan(plan, name, options.stdin ?? -1)).started;
     });
   }
 
-  /** Live instances whose names match a shell pattern, sorted by name. */
+  /**
+   * Starts many instances of one image with the same options. What they have in common is worked out once, and they are
+   * launched several at a time.
+   *
+   * ```ts
+   * const { started, failed } = await runtime.startMany('lab.sif', 'web-[1-200]', { atomic: true });
+   * ```
+   *
+   * That some could not be started is no rejection: `failed` has each with its name and its RuntimeError.
+   * @param names a list of names, or a text with ranges: `web-[1-200]`, `n[01-16,20]`, `web,db`; at most 10,000 names
+   * @throws RuntimeError INSTANCE_NAME, IMAGE_…, OPTION, BIND, CONFIG, NAMESPACE: before anything was started; STATE when
+   * `atomic` could not stop what had started
+   */
+  async startMany(
+    image: string,
+    names: string | readonly string[],
+    options: StartManyOptions = {},
+  ): Promise<StartManyResult> {
+    const all = expandHostlist(typeof names === 'string' ? names : names.join(','));
+    const { atomic = false, jobs = defaultJobs(), signal, onWarning, ...start } = options;
+    if (!Number.isInteger(jobs) || jobs < 1 || jobs > MAX_LAUNCHES) {
+      throw new RuntimeError('OPTION', `launch ${jobs} at a time: not a number from 1 to ${MAX_LAUNCHES}`);
+    }
+    if (all.length > 1 && start.pidFile !== undefined) {
+      throw new RuntimeError('OPTION', '--pid-file names one file: it cannot be given to several instances');
+    }
+    const { plan, warnings } = await this.compileStart(image, all[0] as string, start, onWarning);
+    for (const { level, text } of warnings) if (level === 'warning') onWarning?.(text);
+    const stdin = start.stdin ?? -1;
+    return await startEach<StartedInstance>({
+      names: all,
+      jobs,
+      atomic,
+      ...(signal ? { signal } : {}),
+      start: (name) => this.limiter.run(() => this.startPlan(compiled(planFor(name, plan), []), name, stdin)),
+      withdraw: async (started) => {
+        const ours = new Map(started.map((info) => [info.name, info.keeperPid]));
+        const records = this.recordsOf((name) => ours.has(name)).filter((r) => ours.get(r.name) === r.keeperPid);
+        await this.stopRecords(records);
+      },
+    });
+  }
+
+  /** Live instances whose names match a shell pattern or ranges (`web-[1-200]`), sorted by name. */
   async list(pattern = '*'): Promise<InstanceInfo[]> {
     return this.records(pattern).map(instanceInfo);
   }
@@ -159,13 +157,7 @@ export class Runtime {
     const number = signalNumber(String(signal));
     if (number === undefined) throw new RuntimeError('OPTION', `no signal "${signal}"`);
     const records = this.records(pattern);
-    const addon = native();
-    await stopInstances(records, addon, (processes, timeoutMs) => addon.waitProcessesAsync(processes, timeoutMs), {
-      signal: number,
-      timeoutMs: Math.max(0, timeoutSeconds) * 1000,
-    });
-    const store = this.store();
-    for (const { name } of records) store.remove(name);
+    await this.stopRecords(records, number, timeoutSeconds);
     return records.map(instanceInfo);
   }
 
@@ -185,16 +177,59 @@ export class Runtime {
     yield* followLog(reader, { isAlive, ...(signal ? { signal } : {}) });
   }
 
+  private async compileStart(
+    image: string,
+    name: string,
+    { args = [], run = false, stdin: _, ...launch }: StartOptions,
+    onWarning?: (text: string) => void,
+  ): Promise<CompiledPlan> {
+    const request = { action: 'start' as const, instanceName: name, isRun: run, args: [...args] };
+    return await this.compileImage(image, launch, request, onWarning);
+  }
+
+  /** With `waitSeconds` the failure of a startscript is an error beside the instance, which stays up. */
+  private async startPlan(
+    plan: CompiledPlan,
+    name: string,
+    stdin: number,
+  ): Promise<Attempt<StartedInstance> & { started: StartedInstance }> {
+    const { report } = await this.spawn(plan, [stdin, -1, -1]);
+    if (!report) throw new RuntimeError('NATIVE', `start instance ${name}: the launcher ended without a word`);
+    const started = { ...(await this.startedRecord(name)), earlyErrors: report.outputTail };
+    if (!report.earlyExit || !(plan.plan.instance?.waitSeconds ?? 0)) return { started };
+    const text = `the startscript has failed with exit status ${report.exitStatus}; the instance stays up`;
+    const details = { path: name, hint: `see its log: davit instance logs --err ${name}` };
+    const error = new RuntimeError('LAUNCH_STEP', text, { ...details, cause: new Error(report.outputTail) });
+    return { started, error };
+  }
+
+  private async stopRecords(
+    records: InstanceRecord[],
+    signal = signalNumber('SIGINT') as number,
+    timeoutSeconds = DEFAULT_STOP_TIMEOUT_S,
+  ): Promise<void> {
+    const addon = native();
+    await stopInstances(records, addon, (processes, timeoutMs) => addon.waitProcessesAsync(processes, timeoutMs), {
+      signal,
+      timeoutMs: Math.max(0, timeoutSeconds) * 1000,
+    });
+    const store = this.store();
+    for (const { name } of records) store.remove(name);
+  }
+
   private async compileImage(
     given: string,
     launch: Partial<LaunchOptions>,
     request: Pick<Parameters<typeof compileImageLaunch>[0], 'action' | 'args' | 'command' | 'instanceName' | 'isRun'>,
+    onWarning: (text: string) => void = () => {},
   ): Promise<CompiledPlan> {
     const options = { ...defaultLaunchOptions(), ...launch };
     const caller = this.caller();
     const { configFile } = this.options;
-    const { config } = loadConfig({ env: this.env, ...(configFile === undefined ? {} : { file: configFile }) });
-    const prepared = await prepareImage({ given, options, caller, config });
+    const file = configFile === undefined ? {} : { file: configFile };
+    const { config, warnings } = loadConfig({ env: this.env, ...file });
+    warnings.forEach(onWarning);
+    const prepared = await prepareImage({ given, options, caller, config, onWarning });
     const stateDir = this.stateDir();
     return compileImageLaunch({ ...request, ...prepared, options, caller, config, stateDir, output: SILENT_OUTPUT });
   }
@@ -228,8 +263,12 @@ export class Runtime {
   }
 
   private records(pattern: string): InstanceRecord[] {
+    return this.recordsOf(nameMatcher(pattern));
+  }
+
+  private recordsOf(matches: (name: string) => boolean): InstanceRecord[] {
     return this.store()
-      .list(globMatcher(pattern))
+      .list(matches)
       .flatMap((found) => (found.state === 'alive' ? [found.record] : []));
   }
 
@@ -244,6 +283,12 @@ export class Runtime {
   private store(): InstanceStore {
     return new InstanceStore(this.stateDir(), native(), { uid: process.getuid?.() ?? 0 });
   }
+}
+
+/** A launch waits for the kernel about as long as it computes. */
+function defaultJobs(): number {
+  const { availableParallelism } = require('node:os') as typeof import('node:os');
+  return Math.min(2 * availableParallelism(), MAX_LAUNCHES);
 }
 
 function missing(name: string): RuntimeError {

@@ -35,7 +35,7 @@ describe('launchOptions', () => {
     const all = (options: Options): string =>
       JSON.stringify({ ...launchOptions(options), ...fetchOptions(options, {}) });
     const plain = all(given([]));
-    const elsewhere = ['dry-run', 'json', 'docker-login'];
+    const elsewhere = ['dry-run', 'json', 'docker-login', 'count', 'atomic', 'jobs'];
     for (const command of ['shell', 'instance start']) {
       for (const flag of flagsOf(command)) {
         if (flag.state !== 'works' || elsewhere.includes(flag.name)) continue;

@@ -19,6 +19,7 @@ const TRUSTED = new Set([
 /** Imported when needed. Everything that a launch would load is refused to be remembered, or is not a launch. */
 const LATER = new Set([
   './fetch', // refuse() before it
+  './start-many', // several instances at once are not remembered
   '../image/unpack', // refuse() before it
   '../runtime/launch/describe', // --dry-run and --verbose
   'node:os', // sawAccount() before it
