@@ -1,6 +1,9 @@
 import { defineConfig } from 'vitest/config';
 
-/** Unit tests run anywhere; integration tests start real instances and therefore share one worker, file after file. */
+/**
+ * Unit tests run anywhere. Integration tests start real instances, each file in a world of its own (support/world.ts): two
+ * files at a time, since they wait more than they compute.
+ */
 export default defineConfig({
   test: {
     projects: [
@@ -10,7 +13,7 @@ export default defineConfig({
           name: 'integration',
           include: ['test/integration/**/*.test.ts'],
           pool: 'forks',
-          poolOptions: { forks: { singleFork: true } },
+          poolOptions: { forks: { minForks: 1, maxForks: 2 } },
           testTimeout: 120_000,
           hookTimeout: 120_000,
         },
