@@ -61,6 +61,12 @@ export function openSync(path: string, flags: number): number {
   return fs.openSync(path, flags);
 }
 
+/** Opens a file whose content changes with every use: which file it is, is noted, and nothing else may matter. */
+export function openChangingSync(path: string, flags: number): number {
+  saw(SIGHT.STATUS, path);
+  return fs.openSync(path, flags);
+}
+
 /** Opens a small file that is often new, such as a record: what is in it is noted. */
 export function openTextSync(path: string, flags: number): number {
   saw(SIGHT.CONTENT, path);

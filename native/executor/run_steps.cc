@@ -21,6 +21,7 @@ bool run_step(Context& ctx, const Step& step) {
     case S::mount_squashfs: return steps::mount_squashfs(ctx, step.as<MountSquashfs>());
     case S::mount_fuse: return steps::mount_fuse(ctx, step.as<MountFuse>());
     case S::mount_directory: return steps::mount_directory(ctx, step.as<MountDirectory>());
+    case S::mount_ext3: return steps::mount_ext3(ctx, step.as<MountExt3>());
     case S::rootfs: return steps::rootfs(ctx, step.as<Rootfs>());
     case S::bind: return steps::bind(ctx, step.as<Bind>());
     case S::tmpfs: return steps::tmpfs(ctx, step.as<Tmpfs>());

@@ -37,6 +37,7 @@ struct Context {
   Fd session;             // root of the session tmpfs, attached
   Fd layers[kMaxLayers];  // roots of the layers, attached, lowest first
   size_t layer_count = 0;
+  Fd upper, work;            // of a writable overlay image, for the root
   Fd root;                   // the new root, attached
   Fd proc_self;              // /proc/self of the host, for what is written there when the container may have no /proc
   int* sources = nullptr;    // per step: a detached clone of a bind's source, or -1
@@ -57,6 +58,8 @@ struct Context {
   void close_descriptors() {
     session.reset();
     for (Fd& layer : layers) layer.reset();
+    upper.reset();
+    work.reset();
     root.reset();
     proc_self.reset();
     shared_image.reset();

@@ -11,7 +11,6 @@
 #include "sys/syscalls.h"
 
 namespace davit::steps {
-namespace {
 
 // Layers lie in directories of the session, so that they are attached mounts (older kernels ask for that in open_tree
 // and overlay) and go with the old root.
@@ -26,9 +25,22 @@ bool add_layer(Context& ctx, Fd mount) {
   return true;
 }
 
+namespace {
+
 unsigned layer_attributes() { return MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID; }
 
 }  // namespace
+
+bool fail_loop(Context& ctx, int error, const char* image, std::string_view device) {
+  Text<600> message;
+  message.add("attach the image \"").add(image).add("\" to the loop device \"").add(device).add("\"");
+  const char* hint = "";
+  if (error == ENOSPC || error == EBUSY)
+    hint = "all loop devices are taken: see losetup -a, raise max_loop, or use --unsquash";
+  if (error == EPERM || error == EACCES || error == ENOENT)
+    hint = "no loop devices here: use --userns (FUSE) or --unsquash";
+  return ctx.fail(error, message.view(), hint);
+}
 
 bool mount_squashfs(Context& ctx, const MountSquashfs& step) {
   Text<600> message;
@@ -41,15 +53,7 @@ bool mount_squashfs(Context& ctx, const MountSquashfs& step) {
   Text<200> what;
   int error =
       loop_for_image(image.get(), step.image, step.offset_bytes, step.size_bytes, step.loop_dir, &device, &what);
-  if (error) {
-    message.add("attach the image \"").add(step.image).add("\" to the loop device \"").add(what.view()).add("\"");
-    const char* hint = "";
-    if (error == ENOSPC || error == EBUSY)
-      hint = "all loop devices are taken: see losetup -a, raise max_loop, or use --unsquash";
-    if (error == EPERM || error == EACCES || error == ENOENT)
-      hint = "no loop devices here: use --userns (FUSE) or --unsquash";
-    return ctx.fail(error, message.view(), hint);
-  }
+  if (error) return fail_loop(ctx, error, step.image, what.view());
   Fd mount(make_mount(ctx, "squashfs", device.path.c_str(), "ro", layer_attributes()));
   if (!mount.valid()) {
     error = errno;

@@ -35,6 +35,8 @@ bool overlay_options(Context& ctx, const Rootfs& step, bool points, Text<3000>* 
     if (mkdirat(ctx.session.get(), "upper", 0755) != 0 || mkdirat(ctx.session.get(), "work", 0700) != 0)
       return ctx.fail(errno, "make a directory in the session");
     out->add(",upperdir=").add(session.view()).add("/upper,workdir=").add(session.view()).add("/work");
+  } else if (ctx.upper.valid()) {
+    out->add(",upperdir=").add(FdPath(ctx.upper.get()).c_str()).add(",workdir=").add(FdPath(ctx.work.get()).c_str());
   } else if (*step.upper_dir) {
     // By descriptor: fsconfig(2) takes 256 bytes, and the path may hold commas.
     mkdir(step.upper_dir, 0755);
@@ -59,7 +61,7 @@ bool rootfs(Context& ctx, const Rootfs& step) {
   if (step.writable) return use_layer(ctx, step);
   bool points = false;
   if (!add_missing_mount_points(ctx, &points)) return false;
-  bool upper = step.session_upper || *step.upper_dir;
+  bool upper = step.session_upper || *step.upper_dir || ctx.upper.valid();
   if (ctx.layer_count == 1 && !points && !upper) return use_layer(ctx, step);
   // A single lower directory without an upper one is refused by the kernel; an empty one costs nothing.
   if (ctx.layer_count == 1 && !points && mkdirat(ctx.session.get(), kMountPoints, 0755) == 0) points = true;

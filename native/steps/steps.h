@@ -10,6 +10,7 @@ bool session(Context& ctx, const Session& step);
 bool mount_squashfs(Context& ctx, const MountSquashfs& step);
 bool mount_fuse(Context& ctx, const MountFuse& step);
 bool mount_directory(Context& ctx, const MountDirectory& step);
+bool mount_ext3(Context& ctx, const MountExt3& step);
 bool rootfs(Context& ctx, const Rootfs& step);
 bool bind(Context& ctx, const Bind& step);
 bool tmpfs(Context& ctx, const Tmpfs& step);
@@ -24,6 +25,11 @@ bool hostname(Context& ctx, const Hostname& step);
 bool privileges(Context& ctx, const Privileges& step);
 bool rlimit(Context& ctx, const Rlimit& step);
 bool user_namespace(Context& ctx, const UserNamespace& step);
+
+// Attaches a mount and makes it the uppermost layer.
+bool add_layer(Context& ctx, Fd mount);
+// Notes why an image could not be attached to a loop device. `device` is the one that refused.
+bool fail_loop(Context& ctx, int error, const char* image, std::string_view device);
 
 // The mount of mount_fuse, detached, with a server that answers.
 bool serve_fuse(Context& ctx, const MountFuse& step, Fd* mounted);

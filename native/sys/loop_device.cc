@@ -23,6 +23,7 @@ struct Wanted {
   struct stat image;
   uint64_t offset;
   uint64_t size;
+  bool writable;
 };
 
 bool serves(int device, const Wanted& wanted) {
@@ -37,10 +38,10 @@ bool serves(int device, const Wanted& wanted) {
          info.lo_sizelimit == wanted.size && (info.lo_flags & LO_FLAGS_READ_ONLY);
 }
 
-bool open_loop(unsigned number, LoopDevice* out) {
+bool open_loop(unsigned number, int access, LoopDevice* out) {
   out->path.clear();
   out->path.add("/dev/loop").add_number(number);
-  out->fd.reset(retry([&] { return open(out->path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK); }));
+  out->fd.reset(retry([&] { return open(out->path.c_str(), access | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK); }));
   return out->fd.valid();
 }
 
@@ -53,7 +54,7 @@ int attach(int image_fd, const char* image_path, const Wanted& wanted, LoopDevic
   config.fd = static_cast<uint32_t>(image_fd);
   config.info.lo_offset = wanted.offset;
   config.info.lo_sizelimit = wanted.size;
-  config.info.lo_flags = LO_FLAGS_READ_ONLY | LO_FLAGS_AUTOCLEAR;
+  config.info.lo_flags = (wanted.writable ? 0u : LO_FLAGS_READ_ONLY) | LO_FLAGS_AUTOCLEAR;
   strncpy(reinterpret_cast<char*>(config.info.lo_file_name), image_path, LO_NAME_SIZE - 1);
   int error = EBUSY;
   for (int i = 0; i < kAttachTries; i++) {
@@ -61,7 +62,7 @@ int attach(int image_fd, const char* image_path, const Wanted& wanted, LoopDevic
     if (number < 0) return errno;
     what->clear();
     what->add("/dev/loop").add_number(number);
-    if (!open_loop(static_cast<unsigned>(number), out)) return errno;
+    if (!open_loop(static_cast<unsigned>(number), wanted.writable ? O_RDWR : O_RDONLY, out)) return errno;
     if (ioctl(out->fd.get(), LOOP_CONFIGURE, &config) == 0) return 0;
     error = errno;
     if (error != EBUSY) return error;
@@ -128,7 +129,7 @@ int loop_for_image(int image_fd, const char* image_path, uint64_t offset, uint64
   now.changed_ns = nanoseconds(wanted.image.st_ctim);
   if (file.valid() && pread(file.get(), &then, sizeof then, 0) == static_cast<ssize_t>(sizeof then) &&
       then.number != UINT32_MAX && then.modified_ns == now.modified_ns && then.changed_ns == now.changed_ns &&
-      open_loop(then.number, out) && serves(out->fd.get(), wanted))
+      open_loop(then.number, O_RDONLY, out) && serves(out->fd.get(), wanted))
     return 0;
   int error = attach(image_fd, image_path, wanted, out, what);
   if (error) return error;
@@ -136,6 +137,20 @@ int loop_for_image(int image_fd, const char* image_path, uint64_t offset, uint64
   if (file.valid() && pwrite(file.get(), &now, sizeof now, 0) < 0) {
     // Not remembered: the next launch attaches a device of its own, which is slower and no error.
   }
+  return 0;
+}
+
+int loop_for_writing(int image_fd, const char* image_path, uint64_t offset, uint64_t size, LoopDevice* out,
+                     Text<200>* what) {
+  Wanted wanted{};
+  wanted.offset = offset;
+  wanted.size = size;
+  wanted.writable = true;
+  if (int error = attach(image_fd, image_path, wanted, out, what)) return error;
+  // Kernels without CONFIG_BLK_DEV_WRITE_MOUNTED mount no device that somebody has open for writing.
+  Fd reader(retry([&] { return open(out->path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK); }));
+  if (!reader.valid()) return errno;
+  out->fd = static_cast<Fd&&>(reader);
   return 0;
 }
 

@@ -18,4 +18,9 @@ struct LoopDevice {
 int loop_for_image(int image_fd, const char* image_path, uint64_t offset, uint64_t size, const char* memory_dir,
                    LoopDevice* out, Text<200>* what);
 
+// A writable device of the caller's own; `image_fd` must be open for writing. The device keeps the open file: a lock of
+// it lives as long. `size` 0: to the end of the image.
+int loop_for_writing(int image_fd, const char* image_path, uint64_t offset, uint64_t size, LoopDevice* out,
+                     Text<200>* what);
+
 }  // namespace davit

@@ -35,6 +35,7 @@ struct MountFuse {
   bool share_make;
 };
 struct MountDirectory { const char* path; };
+struct MountExt3 { const char* image; uint64_t offset_bytes, size_bytes; const char* loop_dir; bool writable, embedded; };
 struct Rootfs {
   bool writable, session_upper, user_xattr, allow_setuid;
   const char *upper_dir, *work_dir;

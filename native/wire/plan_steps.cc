@@ -76,6 +76,20 @@ void decode(Decoder& d, std::string_view m, MountDirectory* out) {
   });
 }
 
+void decode(Decoder& d, std::string_view m, MountExt3* out) {
+  out->image = out->loop_dir = "";
+  d.each(m, [&](const Field& p) {
+    switch (p.number) {
+      case f::MountExt3::image: out->image = d.text(p); break;
+      case f::MountExt3::offset_bytes: out->offset_bytes = p.value; break;
+      case f::MountExt3::size_bytes: out->size_bytes = p.value; break;
+      case f::MountExt3::loop_dir: out->loop_dir = d.text(p); break;
+      case f::MountExt3::writable: out->writable = p.value; break;
+      case f::MountExt3::embedded: out->embedded = p.value; break;
+    }
+  });
+}
+
 void decode(Decoder& d, std::string_view m, Rootfs* out) {
   out->upper_dir = out->work_dir = "";
   d.each(m, [&](const Field& p) {
@@ -259,6 +273,7 @@ void decode(Decoder& d, std::string_view m, Step* out) {
       case f::Step::mount_squashfs: return step_body<MountSquashfs>(d, p, out);
       case f::Step::mount_fuse: return step_body<MountFuse>(d, p, out);
       case f::Step::mount_directory: return step_body<MountDirectory>(d, p, out);
+      case f::Step::mount_ext3: return step_body<MountExt3>(d, p, out);
       case f::Step::rootfs: return step_body<Rootfs>(d, p, out);
       case f::Step::bind: return step_body<Bind>(d, p, out);
       case f::Step::tmpfs: return step_body<Tmpfs>(d, p, out);
@@ -286,6 +301,7 @@ const char* step_name(unsigned kind) {
     case f::Step::mount_squashfs: return "mountSquashfs";
     case f::Step::mount_fuse: return "mountFuse";
     case f::Step::mount_directory: return "mountDirectory";
+    case f::Step::mount_ext3: return "mountExt3";
     case f::Step::rootfs: return "rootfs";
     case f::Step::bind: return "bind";
     case f::Step::tmpfs: return "tmpfs";

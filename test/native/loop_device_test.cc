@@ -88,6 +88,33 @@ void memories_that_lie() {
   }
 }
 
+void writable_with_its_lock() {
+  davit::Fd file = image("image4", 'e');
+  davit::LoopDevice device;
+  davit::Text<200> what;
+  struct flock lock = {};
+  lock.l_type = F_WRLCK;
+  lock.l_start = 4096;
+  CHECK(fcntl(file.get(), F_OFD_SETLK, &lock) == 0);
+  CHECK(davit::loop_for_writing(file.get(), (base + "/image4").c_str(), 4096, 0, &device, &what) == 0);
+  file.reset();
+  davit::Fd writer(open(device.path.c_str(), O_WRONLY | O_CLOEXEC));
+  CHECK(writer.valid() && pwrite(writer.get(), "z", 1, 0) == 1 && fsync(writer.get()) == 0);
+  writer.reset();
+  // The device holds the open file, and with it the lock; both go together.
+  davit::Fd other(open((base + "/image4").c_str(), O_RDWR | O_CLOEXEC));
+  char byte = 0;
+  CHECK(pread(other.get(), &byte, 1, 4096) == 1 && byte == 'z');
+  CHECK(fcntl(other.get(), F_OFD_SETLK, &lock) != 0 && errno == EAGAIN);
+  device.fd.reset();
+  int error = EAGAIN;
+  for (int i = 0; i < 100 && error; i++) {
+    error = fcntl(other.get(), F_OFD_SETLK, &lock) == 0 ? 0 : errno;
+    if (error) usleep(20000);
+  }
+  CHECK(error == 0);
+}
+
 }  // namespace
 
 int main() {
@@ -99,6 +126,7 @@ int main() {
   shared_while_unchanged();
   memories_that_are_not_ours();
   memories_that_lie();
+  writable_with_its_lock();
   for (int i = 0; i < 100 && !all_released(); i++) usleep(20000);
   CHECK(all_released());
   CHECK(system(("rm -rf " + base).c_str()) == 0);

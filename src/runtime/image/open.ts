@@ -5,6 +5,7 @@
 import type { Stats } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { errnoOf, RuntimeError } from '../../errors';
+import { FsType, PartitionType } from '../../formats/sif/constants';
 import type { SifDescriptor } from '../../formats/sif/descriptor';
 import { decodeHeader, looksLikeSif, type SifHeader } from '../../formats/sif/header';
 import { decodeTable, selectPrimary } from '../../formats/sif/table';
@@ -14,6 +15,7 @@ import {
   constants,
   fstatSync,
   lstatSync,
+  openChangingSync,
   openSync,
   readOpenedPathSync,
   readSync,
@@ -22,7 +24,7 @@ import {
   statSync,
 } from '../../observed-fs';
 import { canRun, hostArch } from './arch';
-import type { Image } from './types';
+import type { Image, OverlaySource } from './types';
 import { imageScheme, unsupportedUri } from './uri';
 
 /** Header and table of a SIF as writers lay it out fit in one read of this size. */
@@ -97,17 +99,78 @@ function inspectDescriptor(fd: number, given: string, path: string): InspectedIm
 }
 
 function inspectSif(fd: number, bytes: Buffer, image: Image): InspectedImage {
-  const header = decodeHeader(bytes, image.sizeBytes);
-  const { tableOffsetBytes: start, tableSizeBytes: size } = header;
-  const table = start + size <= bytes.length ? bytes.subarray(start, start + size) : readAt(fd, start, size);
-  if (table.length < size) throw new RuntimeError('IMAGE_FORMAT', 'reading descriptors: unexpected EOF');
-  const descriptors = decodeTable(table, header, image.sizeBytes);
+  const { header, descriptors } = readTable(fd, bytes, image.sizeBytes);
   const primary = selectPrimary(descriptors);
   const superblock = readAt(fd, primary.offsetBytes, Math.min(SUPERBLOCK_BYTES, primary.sizeBytes));
   image.kind = 'sif';
   image.arch = primary.partition.arch ?? header.arch;
   image.squashfs = checkedSquashfs(superblock, primary.offsetBytes, primary.sizeBytes);
+  const overlays = overlayPartitions(descriptors);
+  if (overlays.length > 0) image.overlays = overlays;
   return { image, sif: { header, descriptors } };
+}
+
+/** Header and objects of a SIF that begins with `bytes`. */
+function readTable(fd: number, bytes: Buffer, sizeBytes: number): { header: SifHeader; descriptors: SifDescriptor[] } {
+  const header = decodeHeader(bytes, sizeBytes);
+  const { tableOffsetBytes: start, tableSizeBytes: size } = header;
+  const table = start + size <= bytes.length ? bytes.subarray(start, start + size) : readAt(fd, start, size);
+  if (table.length < size) throw new RuntimeError('IMAGE_FORMAT', 'reading descriptors: unexpected EOF');
+  return { header, descriptors: decodeTable(table, header, sizeBytes) };
+}
+
+function overlayPartitions(descriptors: SifDescriptor[]): OverlaySource[] {
+  const found: OverlaySource[] = [];
+  for (const { partition, offsetBytes, sizeBytes } of descriptors) {
+    if (partition?.partitionType !== PartitionType.overlay) continue;
+    if (partition.fsType === FsType.ext3) found.push({ fsType: 'ext3', offsetBytes, sizeBytes });
+    if (partition.fsType === FsType.squashfs) found.push({ fsType: 'squashfs', offsetBytes, sizeBytes });
+  }
+  return found;
+}
+
+/**
+ * What an overlay image holds: an ext3 or squashfs file, or a SIF with overlay partitions. An ext3 file changes with every
+ * use: a plan depends on which file it is, and the launcher, which mounts it, judges what is in it.
+ * @throws RuntimeError IMAGE_FORMAT, IMAGE_OPEN
+ */
+export function openOverlayImage(path: string): OverlaySource[] {
+  const asExt = readOverlay(path, openChangingSync, (_fd, bytes): OverlaySource[] | undefined =>
+    looksLikeExt(bytes) && !looksLikeSif(bytes) ? [{ fsType: 'ext3', offsetBytes: 0, sizeBytes: 0 }] : undefined,
+  );
+  return asExt ?? readOverlay(path, openSync, inspectOverlay);
+}
+
+function readOverlay<T>(
+  path: string,
+  open: (path: string, flags: number) => number,
+  inspect: (fd: number, bytes: Buffer, stat: Stats) => T,
+): T {
+  let fd = -1;
+  try {
+    fd = open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+    const stat = fstatSync(fd);
+    if (!stat.isFile()) throw new RuntimeError('IMAGE_FORMAT', 'image format not recognized');
+    return inspect(fd, readAt(fd, 0, Math.min(FIRST_READ_BYTES, stat.size)), stat);
+  } catch (error) {
+    throw error instanceof RuntimeError ? error : openError(path, path, error);
+  } finally {
+    if (fd >= 0) closeSync(fd);
+  }
+}
+
+function inspectOverlay(fd: number, bytes: Buffer, { size }: Stats): OverlaySource[] {
+  if (looksLikeSif(bytes)) return overlayPartitions(readTable(fd, bytes, size).descriptors);
+  const offsetBytes = findSquashfs(bytes);
+  if (offsetBytes === undefined) throw new RuntimeError('IMAGE_FORMAT', 'image format not recognized');
+  const room = size - offsetBytes;
+  return [
+    {
+      fsType: 'squashfs',
+      offsetBytes,
+      sizeBytes: checkedSquashfs(bytes.subarray(offsetBytes), offsetBytes, room).sizeBytes,
+    },
+  ];
 }
 
 /** Superblock checks; the size is the room the file system has, as a mount needs it. */
@@ -161,9 +224,14 @@ function inspectUnreadable(given: string, path: string, error: unknown): Inspect
 const EXT_MAGIC_OFFSET = 1080;
 const EXT_MAGIC = 0xef53;
 
+/** The magic number of ext2, ext3 and ext4. */
+function looksLikeExt(bytes: Buffer): boolean {
+  return bytes.length > EXT_MAGIC_OFFSET + 2 && bytes.readUInt16LE(EXT_MAGIC_OFFSET) === EXT_MAGIC;
+}
+
 function foreignFormat(bytes: Buffer, sizeBytes: number): RuntimeError {
   if (sizeBytes === 0) return notRecognized('the file is empty');
-  if (bytes.length > EXT_MAGIC_OFFSET + 2 && bytes.readUInt16LE(EXT_MAGIC_OFFSET) === EXT_MAGIC) {
+  if (looksLikeExt(bytes)) {
     return new RuntimeError('IMAGE_UNSUPPORTED', 'ext3 images are not supported as root file systems', {
       hint: 'build a SIF image from its contents: mount it and run "davit build image.sif DIRECTORY"',
     });

@@ -15,6 +15,16 @@ export interface Image {
   isTemporary?: boolean;
   /** Where the squashfs lies in the file; absent for a sandbox. */
   squashfs?: { offsetBytes: number; sizeBytes: number; compressor: 'gzip' | 'lzma' | 'lzo' | 'xz' | 'lz4' | 'zstd' };
+  /** Overlay partitions of a SIF; absent where there is none. */
+  overlays?: OverlaySource[];
   /** GOARCH name (`amd64`) from the SIF header; absent where the format has none. */
   arch?: string;
+}
+
+/** A file system that can be laid over a root, within a file. */
+export interface OverlaySource {
+  fsType: 'ext3' | 'squashfs';
+  offsetBytes: number;
+  /** 0: to the end of the file, however large that is by then. */
+  sizeBytes: number;
 }

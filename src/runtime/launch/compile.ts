@@ -104,10 +104,11 @@ function prepare(request: ImageLaunchRequest, notes: Notes): Launch {
   checkHostname(options.hostname);
   checkImage(image, config);
   const choice = request.choice ?? chooseDriver(image, options, caller, config);
+  const stateDir = request.stateDir ?? stateDirectory(caller.uid, caller.env);
   const isInstance = request.instanceName !== undefined;
   const fuse = choice.driver === 'squashfuse_ll';
   const namespaces = planNamespaces({ options, caller, config, isInstance, fuse, notes });
-  const overlays = planOverlays(options, image, caller, config, notes);
+  const overlays = planOverlays({ options, image, caller, config, notes, loopDir: loopDirectory(stateDir) });
   const binds = parseBinds(options.bind, options.mount, caller.cwd);
   const mounts: MountContext = {
     options,
@@ -117,13 +118,12 @@ function prepare(request: ImageLaunchRequest, notes: Notes): Launch {
     namespaces,
     contained: options.contain || options.containAll || options.compat,
     writable: overlays.writable,
-    changeable: overlays.writable || overlays.writableTmpfs || overlays.upper !== undefined,
+    changeable: overlays.writable || overlays.writableTmpfs || overlays.keeps !== undefined,
     noMount: parseNoMount(options.noMount, notes),
     ...(image.kind === 'sandbox' ? { rootDir: image.path } : {}),
     home: planHome(options, caller, namespaces.fakeroot),
     steps: [],
   };
-  const stateDir = request.stateDir ?? stateDirectory(caller.uid, caller.env);
   const privileges = privilegeSteps(options, caller, config, namespaces, notes);
   return { ...request, notes, config, choice, namespaces, overlays, binds, mounts, stateDir, privileges };
 }
@@ -151,9 +151,13 @@ function checkImage({ kind, path }: Image, config: LaunchConfig): void {
   });
 }
 
+function loopDirectory(stateDir: string): string {
+  return `${stateDir}/loops`;
+}
+
 /** What launches of one image have in common. A single command uses what it finds and leaves nothing behind. */
 function sharing({ stateDir, instanceName }: Launch): { loopDir: string; shareDir: string; makeShared: boolean } {
-  return { loopDir: `${stateDir}/loops`, shareDir: `${stateDir}/fuse`, makeShared: instanceName !== undefined };
+  return { loopDir: loopDirectory(stateDir), shareDir: `${stateDir}/fuse`, makeShared: instanceName !== undefined };
 }
 
 function planSteps(launch: Launch): Step[] {

@@ -2,29 +2,44 @@
 import { RuntimeError } from '../../errors';
 import { accessSync, constants, existsSync } from '../../observed-fs';
 import type { LaunchConfig } from '../config/directives';
+import { openOverlayImage } from '../image/open';
 import type { Image } from '../image/types';
 import { hostPath, isDirectory } from './mount-context';
+import { needsUserNamespace } from './namespaces';
 import type { Notes } from './notes';
 import type { Caller, LaunchOptions } from './options';
+import { embeddedSteps, overlaySteps } from './overlay-images';
 import type { Step } from './plan';
 
 export interface OverlayPlan {
-  /** Read-only directories over the image, the last one uppermost. */
+  /** What lies over the image, the last one uppermost, and the image that takes the changes, wherever it stands. */
   layers: Step[];
+  /** The root itself is written to: there is no overlay. */
   writable: boolean;
   writableTmpfs: boolean;
   /** Persistent directory for changes. */
   upper?: { upperDir: string; workDir: string };
+  /** The image or directory that keeps changes. */
+  keeps?: string;
 }
 
-/** @throws RuntimeError OPTION when the options contradict each other or a directory cannot be used. */
-export function planOverlays(
-  options: LaunchOptions,
-  image: Image,
-  caller: Caller,
-  config: LaunchConfig,
-  notes: Notes,
-): OverlayPlan {
+export interface OverlayRequest {
+  options: LaunchOptions;
+  image: Image;
+  caller: Caller;
+  config: LaunchConfig;
+  /** Directory that remembers which loop device serves which image. */
+  loopDir: string;
+  notes: Notes;
+}
+
+/**
+ * What lies over the image, and where changes go.
+ * @throws RuntimeError OPTION when the options contradict each other or an overlay cannot be used; IMAGE_OPEN,
+ *   IMAGE_FORMAT for overlay images
+ */
+export function planOverlays(request: OverlayRequest): OverlayPlan {
+  const { options, image, config, notes } = request;
   const specs = options.overlay.flatMap((text) => text.split(',')).filter((text) => text !== '');
   if (options.writable) {
     if (specs.length > 0)
@@ -33,7 +48,9 @@ export function planOverlays(
       notes.warning('Disabling --writable-tmpfs flag, mutually exclusive with --writable');
     }
     checkWritable(image);
-    return { layers: [], writable: true, writableTmpfs: false };
+    if (image.kind === 'sandbox') return { layers: [], writable: true, writableTmpfs: false };
+    const layers = embeddedSteps(imageRequest(request), image, true);
+    return { layers, writable: false, writableTmpfs: false, keeps: image.path };
   }
   const writableTmpfs = options.writableTmpfs || options.compat;
   if (config.enableOverlay === 'no' && (writableTmpfs || specs.length > 0)) {
@@ -43,38 +60,71 @@ export function planOverlays(
     );
   }
   const plan: OverlayPlan = { layers: [], writable: false, writableTmpfs };
-  for (const spec of specs) addOverlay(plan, spec, caller);
-  if (plan.upper && writableTmpfs) {
-    const what = `you can't specify --writable-tmpfs with another writable overlay (${parentOf(plan.upper.upperDir)})`;
+  if (image.overlays && config.enableOverlay !== 'no') {
+    plan.layers.push(...embeddedSteps(imageRequest(request), image, false));
+  }
+  for (const spec of specs) addOverlay(plan, spec, request);
+  if (plan.keeps !== undefined && writableTmpfs) {
+    const kind = plan.upper ? '' : 'image ';
+    const what = `you can't specify --writable-tmpfs with another writable overlay ${kind}(${plan.keeps})`;
     throw contradiction(`while loading overlay images: ${what}`, 'append ":ro" to the overlay');
   }
   return plan;
 }
 
-function addOverlay(plan: OverlayPlan, spec: string, caller: Caller): void {
-  const readOnly = spec.endsWith(':ro');
-  const path = hostPath({ caller }, readOnly ? spec.slice(0, -3) : spec.replace(/:rw$/, ''));
-  if (!isDirectory(path)) throw unusable(path);
-  if (readOnly) {
-    plan.layers.push({ mountDirectory: { path: existsSync(`${path}/upper`) ? `${path}/upper` : path } });
-    return;
-  }
-  if (plan.upper) {
-    const other = parentOf(plan.upper.upperDir);
-    const what = `you can't specify more than one writable overlay, ${other} contains a writable overlay`;
-    throw contradiction(`while loading overlay images: ${what}, requires to use '--overlay ${path}:ro'`);
-  }
-  checkUpper(path);
-  plan.upper = { upperDir: `${path}/upper`, workDir: `${path}/work` };
+function imageRequest({ options, caller, loopDir, notes }: OverlayRequest): Parameters<typeof overlaySteps>[0] {
+  return { byKernel: !needsUserNamespace(options, caller), loopDir, notes };
 }
 
-function unusable(path: string): RuntimeError {
-  const what = existsSync(path)
-    ? `${path} is no directory: overlay images are not supported yet`
-    : `failed to open overlay image ${path}: no such file or directory`;
-  return new RuntimeError('OPTION', `while loading overlay images: ${what}`, {
+function addOverlay(plan: OverlayPlan, spec: string, request: OverlayRequest): void {
+  const asked = !spec.endsWith(':ro');
+  const path = hostPath(request, asked ? spec.replace(/:rw$/, '') : spec.slice(0, -3));
+  if (isDirectory(path)) {
+    if (asked) addChanges(plan, path, () => checkUpper(path), { upperDir: `${path}/upper`, workDir: `${path}/work` });
+    else plan.layers.push({ mountDirectory: { path: existsSync(`${path}/upper`) ? `${path}/upper` : path } });
+    return;
+  }
+  const sources = openedImage(path);
+  const changes = asked && sources.some(({ fsType }) => fsType === 'ext3');
+  const permitted = changes && canWrite(path);
+  if (changes && !permitted) request.notes.warning(`Overlay image ${path} is not writable, proceeding with read-only`);
+  if (permitted) addChanges(plan, path);
+  plan.layers.push(...overlaySteps(imageRequest(request), path, sources, permitted));
+}
+
+/** There is one place for changes. */
+function addChanges(plan: OverlayPlan, path: string, check?: () => void, upper?: OverlayPlan['upper']): void {
+  if (plan.keeps !== undefined) {
+    const what = `you can't specify more than one writable overlay, ${plan.keeps} contains a writable overlay`;
+    throw contradiction(`while loading overlay images: ${what}, requires to use '--overlay ${path}:ro'`);
+  }
+  check?.();
+  plan.keeps = path;
+  if (upper) plan.upper = upper;
+}
+
+function openedImage(path: string): ReturnType<typeof openOverlayImage> {
+  let sources: ReturnType<typeof openOverlayImage>;
+  try {
+    sources = openOverlayImage(path);
+  } catch (cause) {
+    if (!(cause instanceof RuntimeError)) throw cause;
+    const reason = cause.message.replace(`could not open image ${path}: `, '');
+    throw new RuntimeError(
+      cause.code,
+      `while loading overlay images: failed to open overlay image ${path}: ${reason}`,
+      {
+        path,
+        errno: cause.errno,
+        hint: 'use a directory, an ext3 image ("davit overlay create") or a squashfs file',
+        cause,
+      },
+    );
+  }
+  if (sources.length > 0) return sources;
+  throw new RuntimeError('OPTION', `while loading overlay images: no overlay partition found in ${path}`, {
     path,
-    hint: 'use a directory that exists',
+    hint: `add one: davit overlay create ${path}`,
   });
 }
 
@@ -91,8 +141,8 @@ function checkUpper(path: string): void {
   }
 }
 
-/** A sandbox that its caller may write to. A SIF with a writable overlay partition is not there yet. */
-function checkWritable({ kind, path }: Image): void {
+/** A sandbox, or a SIF with an ext3 overlay partition, that its caller may write to. */
+function checkWritable({ kind, path, overlays, isTemporary }: Image): void {
   if (!canWrite(path)) {
     throw new RuntimeError('OPTION', `could not use ${path} for writing, you don't have write permissions`, {
       path,
@@ -100,10 +150,10 @@ function checkWritable({ kind, path }: Image): void {
       hint: 'use --writable-tmpfs, or a sandbox directory of your own',
     });
   }
-  if (kind === 'sandbox') return;
+  if (kind === 'sandbox' || (!isTemporary && overlays?.some(({ fsType }) => fsType === 'ext3'))) return;
   throw new RuntimeError('OPTION', `no SIF writable overlay partition found in ${path}`, {
     path,
-    hint: 'use --writable-tmpfs or --overlay, or unpack the image into a sandbox',
+    hint: `use --writable-tmpfs or --overlay, or add a partition: davit overlay create ${path}`,
   });
 }
 
@@ -114,10 +164,6 @@ function canWrite(path: string): boolean {
   } catch {
     return false;
   }
-}
-
-function parentOf(path: string): string {
-  return path.slice(0, path.lastIndexOf('/'));
 }
 
 function contradiction(message: string, hint?: string): RuntimeError {

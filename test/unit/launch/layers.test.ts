@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -25,6 +25,14 @@ describe('layers', () => {
     mkdirSync(`${dir}/b/upper`, { recursive: true });
   });
   afterEach(() => rmSync(dir, { recursive: true }));
+
+  /** What only the launcher looks into is told by its magic number. */
+  const ext3 = (name: string): string => {
+    const bytes = Buffer.alloc(2048);
+    bytes.writeUInt16LE(0xef53, 1080);
+    writeFileSync(`${dir}/${name}`, bytes);
+    return `${dir}/${name}`;
+  };
 
   it('--writable-tmpfs puts changes into the session', () => {
     expect(stepsOf(compile({ writableTmpfs: true }), 'rootfs')).toMatchObject([
@@ -56,9 +64,41 @@ describe('layers', () => {
       "can't specify --writable-tmpfs with another writable overlay",
     ],
     [() => ({ overlay: [`${dir}/a`], writable: true }), 'cannot use --overlay in conjunction with --writable'],
-    [() => ({ overlay: ['/etc/passwd'] }), 'overlay images are not supported yet'],
+    [() => ({ overlay: ['/etc/passwd'] }), 'failed to open overlay image /etc/passwd: image format not recognized'],
+    [() => ({ overlay: [ext3('x')] }), 'in a user namespace the kernel mounts no ext3'],
   ])('refuses contradictions and what is not there (%#)', (asked, message) => {
     expect(() => compile(asked(), { image: sandboxImage(dir), choice: SANDBOX })).toThrow(message);
+  });
+
+  it('--overlay FILE is mounted for root: writable for the changes, with :ro as a layer', () => {
+    const overlay = [`${ext3('lower')}:ro`, ext3('changes')];
+    const plan = compile({ overlay }, { caller: rootCaller(), choice: KERNEL });
+    expect(kinds(plan).slice(2, 6)).toEqual(['mountSquashfs', 'mountExt3', 'mountExt3', 'rootfs']);
+    const place = { offsetBytes: 0, sizeBytes: 0 };
+    expect(stepsOf(plan, 'mountExt3')).toMatchObject([
+      { image: `${dir}/lower`, writable: false, ...place },
+      { image: `${dir}/changes`, writable: true, ...place },
+    ]);
+    expect(stepsOf(plan, 'rootfs')).toMatchObject([{ writable: false, sessionUpper: false }]);
+  });
+
+  it('an overlay partition is a layer, and with --writable takes the changes', () => {
+    const image = {
+      ...sifImage(),
+      path: `${dir}/a.sif`,
+      overlays: [{ fsType: 'ext3', offsetBytes: 4096, sizeBytes: 512 }],
+    };
+    writeFileSync(image.path, '');
+    for (const writable of [false, true]) {
+      const plan = compile(
+        { writable },
+        { image: image as ReturnType<typeof sifImage>, caller: rootCaller(), choice: KERNEL },
+      );
+      expect(stepsOf(plan, 'mountExt3')).toMatchObject([
+        { image: image.path, offsetBytes: 4096, sizeBytes: 512, writable, embedded: true },
+      ]);
+      expect(stepsOf(plan, 'rootfs')).toMatchObject([{ writable: false }]);
+    }
   });
 
   it('--writable takes the sandbox itself, and makes no mount point: what may be missing is left out', () => {
