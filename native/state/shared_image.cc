@@ -69,9 +69,26 @@ bool read_holder(const ShareKey& key, SharedImage* image) {
   return at == line_end && image->holder > 0 && image->server > 0;
 }
 
+// A line for each hierarchy (cgroups(7)): with the first version of control groups, and deep ones, that is much.
+void add_control_groups(const char* path, ShareKey* key) {
+  Fd file(open(path, O_RDONLY | O_CLOEXEC));
+  char text[600];
+  uint64_t all = 0;
+  bool first = true;
+  for (;;) {
+    ssize_t n = file.valid() ? retry([&] { return read(file.get(), text, sizeof text); }) : 0;
+    if (n <= 0) break;
+    std::string_view piece(text, static_cast<size_t>(n));
+    if (first) key->add(piece);
+    all = all * 1099511628211ULL + hash(piece);
+    first = false;
+  }
+  key->add("#").add_number(static_cast<int64_t>(all));
+}
+
 }  // namespace
 
-ShareKey share_key(const struct stat& image, const char* const* server_argv, size_t words) {
+ShareKey share_key(const struct stat& image, const char* const* server_argv, size_t words, const char* groups_file) {
   ShareKey key;
   auto number = [&](uint64_t value) { key.add_number(static_cast<int64_t>(value)).add(" "); };
   auto time = [&](const struct timespec& t) {
@@ -84,16 +101,14 @@ ShareKey share_key(const struct stat& image, const char* const* server_argv, siz
   time(image.st_ctim);
   number(geteuid());
   number(getegid());
-  for (auto resource : {RLIMIT_NPROC, RLIMIT_SIGPENDING, RLIMIT_MSGQUEUE, RLIMIT_MEMLOCK}) {
+  for (auto resource :
+       {RLIMIT_NPROC, RLIMIT_SIGPENDING, RLIMIT_MSGQUEUE, RLIMIT_MEMLOCK, RLIMIT_CPU, RLIMIT_AS, RLIMIT_DATA}) {
     struct rlimit limit = {};
     getrlimit(resource, &limit);
     number(limit.rlim_cur);
   }
   for (size_t i = 0; i < words; i++) key.add(server_argv[i]).add(" ");
-  Fd groups(open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC));
-  char text[600];
-  ssize_t n = groups.valid() ? read(groups.get(), text, sizeof text) : 0;
-  if (n > 0) key.add(std::string_view(text, static_cast<size_t>(n)));
+  add_control_groups(groups_file, &key);
   return key;
 }
 

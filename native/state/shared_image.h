@@ -18,8 +18,10 @@ using ShareKey = Text<1200>;
 
 // What must be the same for two launches to share a server: the image as it is now, how it is read, the identity that
 // the first user namespace maps, and what that namespace and its processes take over from whoever makes them: the
-// limits of the user (user_namespaces(7), ulimits) and the control group, since a batch system ends a job by it.
-ShareKey share_key(const struct stat& image, const char* const* server_argv, size_t words);
+// limits of the user (user_namespaces(7), ulimits), those by which the kernel would end or starve the server
+// (getrlimit(2): CPU, AS, DATA), and the control group, since a batch system ends a job by it.
+ShareKey share_key(const struct stat& image, const char* const* server_argv, size_t words,
+                   const char* groups_file = "/proc/self/cgroup");
 
 struct SharedImage {
   Fd dir;   // <state>/fuse

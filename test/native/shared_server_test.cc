@@ -1,7 +1,9 @@
 // Who shares the FUSE server of an image: the locks of <state>/fuse/KEY.
 #include <dirent.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -168,6 +170,32 @@ void keys_tell_apart() {
     if (field == 4) changed.st_ctim.tv_nsec = 1;
     CHECK(key.view() != davit::share_key(changed, argv, 2).view());
   }
+  struct rlimit before, lower;
+  CHECK(getrlimit(RLIMIT_CPU, &before) == 0);
+  lower = before;
+  lower.rlim_cur = 1000;
+  CHECK(setrlimit(RLIMIT_CPU, &lower) == 0);
+  CHECK(key.view() != davit::share_key(st, argv, 2).view());
+  CHECK(setrlimit(RLIMIT_CPU, &before) == 0);
+}
+
+// Of two jobs whose control groups differ only far behind.
+void long_control_groups_tell_apart() {
+  struct stat st = {};
+  const char* argv[] = {"server"};
+  std::string file = directory + "/cgroup";
+  auto key_of = [&](const std::string& text) {
+    int fd = open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    CHECK(fd >= 0 && write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && close(fd) == 0);
+    return davit::share_key(st, argv, 1, file.c_str());
+  };
+  for (size_t length : {10, 590, 599, 600, 601, 1300, 5000}) {
+    std::string text(length, 'g');
+    ShareKey key = key_of(text + "job_1\n");
+    CHECK(!key.full() && key.view() == key_of(text + "job_1\n").view());
+    CHECK(key.view() != key_of(text + "job_2\n").view());
+  }
+  CHECK(unlink(file.c_str()) == 0);
 }
 
 }  // namespace
@@ -183,6 +211,7 @@ int main() {
   crowds();
   foreign_files_are_not_trusted();
   keys_tell_apart();
+  long_control_groups_tell_apart();
   CHECK(rmdir(directory.c_str()) == 0 && rmdir(base) == 0);
   return check::finish();
 }

@@ -102,8 +102,8 @@ export function removeTree(path: string): void {
 }
 
 /**
- * rename(2) replaces a file by a file; a directory in the way is moved aside first, and removed: only the one that was
- * there in the beginning, when its caller was asked.
+ * rename(2) replaces a file by a file; a directory in the way is moved aside first, and removed: only where one
+ * was in the beginning, when its caller was asked.
  */
 function swap(temporary: string, path: string, before: Stats | undefined): void {
   const old = lstatSync(path, { throwIfNoEntry: false });
@@ -113,7 +113,7 @@ function swap(temporary: string, path: string, before: Stats | undefined): void 
     return;
   }
   if (old.isDirectory()) {
-    if (old.ino !== before?.ino || old.dev !== before.dev) {
+    if (!before?.isDirectory()) {
       const message = `"${path}" was made by somebody else meanwhile`;
       throw new RuntimeError('IMAGE_BUILD', message, { path, errno: 'EEXIST' });
     }
