@@ -45,6 +45,8 @@ export interface CommandSpec {
   readonly args: readonly [least: number, most: number];
   /** Imports the module when the command is called; groups and commands that are not there yet have none. */
   readonly load?: () => Promise<CommandModule>;
+  /** A group that prints its help when none of its commands is named, with exit code 0; others call it an error. */
+  readonly helps?: boolean;
   /** Flags may also stand behind arguments. */
   readonly flagsAnywhere?: boolean;
   /** Refused: not implemented yet. */

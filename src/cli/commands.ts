@@ -6,11 +6,12 @@ import { SIF_COMMANDS } from './sif-commands';
 import { SIGNING_COMMANDS } from './signing-commands';
 
 const IMAGE_HELP =
-  'The image is a SIF file, a bare squashfs file, a sandbox directory, or instance://NAME for a running instance. ' +
+  'The image is a SIF file, a bare squashfs file, a sandbox directory, a URI as pull takes it (docker://…), or ' +
+  'instance://NAME for a running instance. ' +
   'Everything behind it belongs to the payload, also when it begins with a dash.';
 const START_HELP =
-  'The image is a SIF file, a bare squashfs file or a sandbox directory. Everything behind the name is an argument, ' +
-  'also when it begins with a dash.';
+  'The image is a SIF file, a bare squashfs file, a sandbox directory, or a URI as pull takes it (docker://…). ' +
+  'Everything behind the name is an argument, also when it begins with a dash.';
 
 const ANY = -1;
 

@@ -78,7 +78,7 @@ async function runCommand(
   const flags = lazyFlags(() => [...flagsOf(command.name), HELP]);
   const parse = command.flagsAnywhere ? parseFlagsAnywhere : parseFlags;
   const { options, rest } = parse(words, flags);
-  if (options.flag('help')) {
+  if (options.flag('help') || command.helps) {
     terminal.out(helpText(command));
     return OK;
   }

@@ -69,7 +69,7 @@ function lastWord(name: string): string {
 }
 
 function commandList(commands: CommandSpec[]): string {
-  const shown = commands.filter((command) => !command.later);
+  const shown = commands.filter((command) => !command.later).sort((a, b) => (a.name < b.name ? -1 : 1));
   const width = Math.max(NAME_WIDTH, ...shown.map(({ name }) => lastWord(name).length));
   const lines = shown.map(({ name, summary }) => `  ${lastWord(name).padEnd(width)} ${summary}\n`);
   return `Available Commands:\n${lines.join('')}`;

@@ -81,6 +81,7 @@ export const IMAGE_COMMANDS: readonly CommandSpec[] = [
     summary: 'Logins to registries',
     description: 'Logins are kept in the file that Docker and Apptainer use, or by a credential helper named in it.',
     args: [0, -1],
+    helps: true,
   },
   {
     name: 'registry list',

@@ -27,6 +27,7 @@ export const REMOTE_COMMANDS: readonly CommandSpec[] = [
       'An endpoint is an address whose services (library, key server, tokens) are found by asking it. The active one is ' +
       'meant by library://PATH. The list is kept in remote.yaml, which davit shares with Apptainer.',
     args: [0, -1],
+    helps: true,
   },
   {
     name: 'remote add',
@@ -93,6 +94,7 @@ export const REMOTE_COMMANDS: readonly CommandSpec[] = [
     usage: '<command>',
     summary: 'Key servers of endpoints',
     args: [0, -1],
+    helps: true,
   },
   {
     name: 'keyserver add',

@@ -17,6 +17,7 @@ export const SIF_COMMANDS: readonly CommandSpec[] = [
     description: 'A SIF file is a header, a table, and the objects that the table names by numbers.',
     examples: ['davit sif list image.sif', 'davit help sif add'],
     args: [0, -1],
+    helps: true,
   },
   row('add', '<sif_path> <object_path>', 'Add an object to a SIF file', {
     description: 'Appends the content of a file. The image is locked meanwhile, and stays as it was when that fails.',

@@ -67,7 +67,7 @@ withWorld('davit build', (world) => {
 
   test.each([
     ['shub://a/b', /shut down/],
-    ['nosuch', /Unable to build from nosuch: could not open image .*nosuch: .*no such file or directory/],
+    ['nosuch', /Unable to build from nosuch: unable to open file nosuch: open nosuch: no such file or directory/],
     ['/etc/passwd', /image format not recognized/],
     ['/', /root directory of the host/],
   ])('refuses to build from %s', async (source, message) => {

@@ -28,7 +28,10 @@ export function readSpecification(options: BuildOptions, onWarning: (text: strin
     return { kind: 'image', inspected: inspectImage(source) };
   } catch (error) {
     if (!(error instanceof RuntimeError)) throw error;
-    const { code, message, hint, errno, path } = error;
+    const { code, hint, errno, path } = error;
+    // Apptainer's words: what is not there may as well have been meant as a definition file.
+    const missing = `unable to open file ${source}: open ${source}: no such file or directory`;
+    const message = errno === 'ENOENT' ? missing : error.message;
     throw new RuntimeError(code, `Unable to build from ${source}: ${message}`, { hint, errno, path });
   }
 }

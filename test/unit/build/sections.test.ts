@@ -151,7 +151,7 @@ describe('bootstrap agents', () => {
   it('say which image they begin with', () => {
     expect(localSource(stage('Bootstrap: localimage\nFrom: x\n'))).toEqual({ kind: 'file', path: 'x' });
     expect(localSource(stage('Bootstrap: scratch\n'))).toBeUndefined();
-    expect(() => localSource(stage('Bootstrap: localimage\n'))).toThrow('needs the header key from');
+    expect(() => localSource(stage('Bootstrap: localimage\n'))).toThrow('needs the header key From');
     expect(referencesOf(stage('Bootstrap: busybox\nMirrorURL: https://x/busybox\n'))).toEqual([
       { reference: 'https://x/busybox' },
     ]);

@@ -79,6 +79,22 @@ describe('usage errors', () => {
     expect(await davit(['instance'])).toEqual(group);
   });
 
+  it('print the help of some groups instead, as Apptainer does', async () => {
+    for (const group of ['remote', 'registry', 'keyserver', 'sif']) {
+      const help = await davit(['help', group]);
+      expect(help.out).toContain('\nAvailable Commands:\n');
+      expect(await davit([group])).toEqual({ ...help, code: 0 });
+      expect(await davit([group, 'nosuchsub'])).toEqual(help);
+    }
+  });
+
+  it('list the commands in alphabetical order', async () => {
+    const { out } = await davit([]);
+    const names = [...out.matchAll(/^ {2}([a-z-]+) +[A-Z]/gm)].map((match) => match[1]);
+    expect(names.length).toBeGreaterThan(20);
+    expect(names).toEqual([...names].sort());
+  });
+
   it('leave a call without words with the usage alone', async () => {
     const { code, err } = await davit([]);
     expect([code, err]).toEqual([1, '']);

@@ -1,13 +1,16 @@
 import { RuntimeError } from '../../../errors';
 import { headerValue, type Stage } from '../../../formats/definition/definition';
 
+/** As the documentation writes them; any case will do. */
+const KEYS = { from: 'From', mirrorurl: 'MirrorURL', osversion: 'OSVersion' } as const;
+
 /** Value of a header key that an agent cannot do without. @throws RuntimeError DEFINITION */
-export function requiredHeader(stage: Stage, key: string): string {
+export function requiredHeader(stage: Stage, key: keyof typeof KEYS): string {
   const value = headerValue(stage, key);
   if (value !== '') return value;
   const agent = headerValue(stage, 'bootstrap');
-  throw new RuntimeError('DEFINITION', `bootstrap agent ${agent} needs the header key ${key}`, {
-    path: key,
-    hint: `add a line "${key}: …"`,
+  throw new RuntimeError('DEFINITION', `bootstrap agent ${agent} needs the header key ${KEYS[key]}`, {
+    path: KEYS[key],
+    hint: `add a line "${KEYS[key]}: …"`,
   });
 }
