@@ -180,6 +180,17 @@ describe('logging in', () => {
     });
   });
 
+  test('a refresh token is not sent to where the token service redirects', async () => {
+    const elsewhere = await serve((_, response) => response.end(JSON.stringify({ access_token: 'T' })));
+    const server: TestServer = await serve((request, response) => {
+      if (request.url === '/token') return response.writeHead(307, { location: elsewhere.url.href }).end();
+      return refuse(response, 401, `Bearer realm="${server.url}token",service="svc"`);
+    });
+    const asking = registry(server, { username: '', password: '', identityToken: 'refresh me' }).manifest('a/b', '1');
+    await expect(asking).rejects.toThrow(`redirects what is secret to "${elsewhere.url}"`);
+    expect(elsewhere.requests).toEqual([]);
+  });
+
   test('user and password', async () => {
     const server = await serve((request, response) => {
       if (request.headers.authorization === BASIC) response.end(MANIFEST);

@@ -86,7 +86,13 @@ function plain(url: URL, asked: Asked, credentials: Credentials | undefined): Ht
 function refresh(url: URL, { service, scope }: Asked, token: string): HttpRequest {
   const form = { grant_type: 'refresh_token', client_id: 'davit', scope, refresh_token: token };
   const body = new URLSearchParams(service === undefined ? form : { ...form, service }).toString();
-  return { url, method: 'POST', headers: { 'content-type': 'application/x-www-form-urlencoded' }, body };
+  return {
+    url,
+    method: 'POST',
+    headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    body,
+    secretBody: true,
+  };
 }
 
 function readToken(answer: Answer, url: URL): string {

@@ -39,6 +39,8 @@ export interface HttpRequest {
   headers?: Record<string, string>;
   /** A function is called once for every try. */
   body?: string | Uint8Array | (() => Readable);
+  /** What the body says is for one server alone: it is not sent to where that redirects. */
+  secretBody?: boolean;
   signal?: AbortSignal;
   /** Certificates are not checked, and plain http is a fine place to be redirected to. */
   insecure?: boolean;
@@ -114,7 +116,10 @@ export class HttpClient {
       await discard(response);
       if (redirects === MAX_REDIRECTS) throw refused(url, `more than ${MAX_REDIRECTS} redirects`);
       const next = redirectTarget(url, location, request.insecure ?? false);
-      if (next.origin !== url.origin) headers = withoutPrivate(headers);
+      if (next.origin !== url.origin) {
+        if (request.secretBody) throw refused(url, `redirects what is secret to "${shownUrl(next)}"`);
+        headers = withoutPrivate(headers);
+      }
       if (response.status === 303 && method !== 'HEAD') method = 'GET';
       url = next;
     }
