@@ -58,7 +58,9 @@ bool fail_mount(Context& ctx, int error, const MountExt3& step) {
   message.add(ctx.failure.message.view()).add(" of \"").add(step.image).add("\"");
   const char* hint = "the file system is damaged or no ext3: check it with e2fsck -f";
   if (error == EROFS)
-    hint = "the file system was not unmounted: use it once without \":ro\", or repair it with e2fsck -f";
+    hint = step.embedded
+               ? "the file system was not unmounted: use the image once with --writable"
+               : "the file system was not unmounted: use it once without \":ro\", or repair it with e2fsck -f";
   if (error == EPERM) hint = "the kernel refuses ext3 in a user namespace: run as root, or use an overlay directory";
   if (error == ENODEV) hint = "this kernel has no ext3: use an overlay directory";
   return ctx.fail(error, message.view(), hint);

@@ -135,6 +135,35 @@ withWorld('an ext3 image as overlay', (world) => {
     expect(world().leftovers()).toEqual([]);
   });
 
+  testWith(NEEDS, 'that was not unmounted is used writable first', async () => {
+    const overlay = await makeExt3(world(), 'crashed.img', () => undefined);
+    const copy = world().path('crashed-copy.img');
+    await during(world(), ['--overlay', overlay], world().image(), async () => {
+      await world().ok('exec', 'instance://user-of-overlay', 'sh', '-c', 'echo there > /note; sync');
+      copyFileSync(overlay, copy);
+    });
+    expect(await world().davit('exec', '--overlay', `${copy}:ro`, world().image(), 'true')).toMatchObject({
+      status: 255,
+      stderr: expect.stringMatching(
+        /EROFS .*\n.*\n.*hint: the file system was not unmounted: use it once without ":ro"/,
+      ),
+    });
+    for (const spec of [copy, `${copy}:ro`]) expect(await world().inside(['-o', spec], 'cat /note')).toBe('there');
+  });
+
+  testWith([...NEEDS, 'mksquashfs'], 'may stand beside a squashfs file', async () => {
+    world().write('tree/from-squashfs', 'layer\n');
+    const layer = world().path('layer.sqfs');
+    await world().command('mksquashfs', [world().path('tree'), layer, '-quiet', '-no-progress']);
+    expect(await world().davit('exec', '--overlay', layer, world().image(), 'cat', '/from-squashfs')).toMatchObject({
+      stdout: 'layer\n',
+      stderr: '',
+    });
+    const overlay = await makeOverlay(world(), 'beside.img');
+    await world().inside(['-o', layer, '-o', overlay], 'echo changed >> /from-squashfs');
+    expect(await world().inside(['-o', layer, '-o', overlay], 'cat /from-squashfs')).toBe('layer\nchanged');
+  });
+
   test('says what is wrong with others', async () => {
     const text = world().write('text', 'no image');
     for (const [path, message] of [
@@ -158,7 +187,7 @@ withWorld('an ext3 image as overlay', (world) => {
     const run = await world().davit('exec', ...options, '--overlay', overlay, world().image(), 'true');
     expect(run.status).toBe(255);
     expect(run.stderr).toMatch(
-      /u\.img is an image, and in a user namespace the kernel mounts no ext3\n.*use a directory/,
+      /u\.img is an image, and in a user namespace the kernel mounts no ext3\n.*use a directory .*fuse2fs -o ro/,
     );
   });
 });

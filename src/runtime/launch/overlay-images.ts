@@ -22,14 +22,19 @@ export function overlaySteps(
   sources: readonly OverlaySource[],
   writable: boolean,
 ): Step[] {
-  if (!byKernel) {
-    const what = `${path} is an image, and in a user namespace the kernel mounts no ${sources[0]?.fsType}`;
-    throw new RuntimeError('OPTION', `while loading overlay images: ${what}`, {
-      path,
-      hint: 'use a directory as overlay, or --writable-tmpfs, or run as root without --userns and --fakeroot',
-    });
-  }
+  if (!byKernel) throw needsKernel(path, sources[0]?.fsType);
   return steps(path, sources, loopDir, writable);
+}
+
+/**
+ * fuse2fs is no way round it: with libfuse 2 it takes no /dev/fd/N as its mount point, so that it would have to live in
+ * the container's mount namespace, and the kernel refuses it (EINVAL) as the place for the changes of an overlay.
+ */
+function needsKernel(path: string, fsType: OverlaySource['fsType'] = 'ext3'): RuntimeError {
+  const what = `${path} is an image, and in a user namespace the kernel mounts no ${fsType}`;
+  const program = fsType === 'ext3' ? 'fuse2fs -o ro' : 'squashfuse';
+  const hint = `use a directory as overlay, or --writable-tmpfs; to read it: ${program} ${path} DIR, and --overlay DIR:ro`;
+  return new RuntimeError('OPTION', `while loading overlay images: ${what}`, { path, hint });
 }
 
 /** The steps for the overlay partitions of the SIF that is run. Who cannot mount them is told so. */
