@@ -90,6 +90,11 @@ export function readOfCallerSync(path: string): string {
   return fs.readFileSync(path, 'utf8');
 }
 
+/** The words of the command line, as bytes: those that a plan is looked up by, and parameters, which are not in it. */
+export function readCommandLineSync(): Buffer {
+  return fs.readFileSync('/proc/self/cmdline');
+}
+
 /** All of stat(2), for what is rare: a launch that needs it is not remembered. */
 export function statFullySync(path: string): fs.Stats | undefined {
   refuse();

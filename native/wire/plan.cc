@@ -48,6 +48,9 @@ void decode(Decoder& d, std::string_view m, Program* out) {
   out->shell = "";
   out->working_directory.path = "";
   d.texts(m, f::Program::arguments, &out->arguments);
+  List<const char*> raw;
+  d.texts(m, f::Program::raw_arguments, &raw);
+  if (raw.size) out->arguments = raw;
   d.each(m, [&](const Field& p) {
     switch (p.number) {
       case f::Program::environment: decode(d, p.bytes, &out->environment); break;

@@ -1,6 +1,6 @@
 /** exec, run, shell and test on an image: what is executed, its exit code, what is said when it cannot be. */
 import { expect, test } from 'vitest';
-import { outcome, withWorld } from './support/world';
+import { davitPath, outcome, withWorld } from './support/world';
 
 withWorld('exec', (world) => {
   test.each([
@@ -59,6 +59,23 @@ withWorld('exec', (world) => {
     expect(await world().ok('exec', world().image(), 'sh', '-c', script, 'sh', ...args)).toBe(
       args.map((arg) => `<${arg}>\n`).join(''),
     );
+  });
+
+  test('hands arguments over that are not UTF-8, also into instances', async () => {
+    await world().ok('instance', 'start', world().image(), 'bytes');
+    const hex = (target: string, words: string): string =>
+      `"${davitPath}" exec ${target} printf '%s|' ${words} | od -An -tx1 | tr -d ' \\n'`;
+    for (const target of [world().image(), 'instance://bytes']) {
+      // Compiled, then remembered; an overlong sequence, a cut one, a byte that is nothing, and what Node puts there.
+      for (const plan of ['on', 'on', 'off']) {
+        const script = `export DAVIT_PLAN_CACHE=${plan}; a=$(printf '\\377\\300\\200'); b=$(printf 'x\\342\\202')
+          c=$(printf '\\357\\277\\275'); ${hex(target, '"$a" "$b" "" "$c"')}`;
+        expect((await world().command('sh', ['-c', script])).stdout, `${target} ${plan}`).toBe(
+          'ffc0807c78e2827c7cefbfbd7c',
+        );
+      }
+    }
+    await world().ok('instance', 'stop', 'bytes');
   });
 
   test('connects standard input, output and error', async () => {

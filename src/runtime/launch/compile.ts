@@ -29,6 +29,7 @@ import {
   type Step,
 } from './plan';
 import { checkRootOptions, privilegeSteps } from './privileges';
+import { rawArguments } from './raw-arguments';
 import { actionScript } from './script';
 
 /** Fallback for what the embedded shell does not interpret. */
@@ -208,6 +209,7 @@ function planProgram(launch: Launch): NonNullable<LaunchPlan['program']> {
     }),
     script: scriptOf(scriptAction, launch, injection),
     arguments: launch.command ?? launch.args,
+    ...rawArguments(launch.command ?? launch.args),
     shell: FALLBACK_SHELL,
     workingDirectory: workingDirectory(options.cwd, contained ? home.target : caller.cwd, home.target),
     setUmask: true,

@@ -7,6 +7,7 @@ import { Notes } from './notes';
 import type { Action, Caller, LaunchOptions } from './options';
 import { remainingCapabilities } from './privileges';
 import { type CompiledPlan, compiled, DAVIT_VERSION, MODE, type OutputRequest, PLAN_FORMAT, type Step } from './plan';
+import { rawArguments } from './raw-arguments';
 
 /** What a join needs to know of the instance; InstanceRecord has it. */
 export interface JoinTarget {
@@ -57,6 +58,7 @@ export function compileJoin(request: JoinRequest): CompiledPlan {
         environment: planEnvironment({ action, options, injection, home: instance.home, container, isInstance: true }),
         script: scriptOf(action, request, injection),
         arguments: request.command ?? request.args,
+        ...rawArguments(request.command ?? request.args),
         shell: FALLBACK_SHELL,
         workingDirectory: workingDirectory(options.cwd, caller.cwd, instance.home),
         setUmask: true,
