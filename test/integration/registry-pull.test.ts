@@ -132,6 +132,11 @@ describeWith([...REGISTRY, ...driver], 'images of registries', () => {
         status: 255,
         stderr: expect.stringContaining('open nosuch.tar: no such file or directory'),
       });
+      // The image has no platforms to choose from: it would be pulled with a warning.
+      expect(await world().davit('pull', '--arch', 'x86_64', 'arch.sif', 'oci-archive:layout.tar')).toMatchObject({
+        status: 255,
+        stderr: expect.stringContaining('arch: x86_64 is not valid, supported archs are: [arm arm64 amd64 386 '),
+      });
     });
 
     test('docker-daemon: asks the daemon that is named', async () => {

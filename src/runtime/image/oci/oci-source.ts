@@ -13,14 +13,18 @@ import { mapLimited } from './map-limited';
 /** Raised when what a conversion makes of an image changes: older files in the cache are then not used any more. */
 const FORMAT = 'v2';
 
+/** GOARCH names that `--arch` may have: those of Apptainer 1.4, and this machine's own. */
+const ARCHITECTURES = ['arm', 'arm64', 'amd64', '386', 'ppc64le', 's390x', 'riscv64'];
+
 export type OciScheme = 'docker' | 'oci' | 'oci-archive' | 'docker-archive' | 'docker-daemon';
 
 /**
  * Finds an image.
  * @param rest what stands behind the scheme
- * @throws RuntimeError NETWORK, REGISTRY, IMAGE_*
+ * @throws RuntimeError OPTION, NETWORK, REGISTRY, IMAGE_*
  */
 export async function ociSource(scheme: OciScheme, rest: string, context: FetchContext): Promise<ImageSource> {
+  checkArch(context.options.arch);
   const image = await findImage(scheme, rest, context);
   const owners = process.geteuid?.() === 0 ? 'keep' : 'root';
   const { arch = hostArch(), compression = '', reproducible = false, partOfBuild } = context.options;
@@ -40,6 +44,16 @@ export async function ociSource(scheme: OciScheme, rest: string, context: FetchC
       return {};
     },
   };
+}
+
+/** A word that no image can have is a mistake of writing, such as x86_64, and must not end in an image for another machine. */
+function checkArch(arch: string | undefined): void {
+  if (arch === undefined || arch === hostArch() || ARCHITECTURES.includes(arch)) return;
+  throw new RuntimeError(
+    'OPTION',
+    `while processing the arch and arch variant: arch: ${arch} is not valid, supported archs are: [${ARCHITECTURES.join(' ')}]`,
+    { path: '--arch' },
+  );
 }
 
 /** Modules are imported for the scheme that is asked for alone. */
