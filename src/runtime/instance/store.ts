@@ -2,11 +2,19 @@
  * The instances of one user, as their state directory shows them. A held lock is what makes an instance alive; the record
  * only describes it. A damaged record hides nothing but itself, and what is dead is removed when it is met.
  */
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf, RuntimeError } from '../../errors';
 import type { NativeAddon } from '../../native';
-import { closeSync, constants, fstatSync, lstatSync, openSync, openTextSync, readdirSync } from '../../observed-fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  openTextSync,
+  readdirSync,
+  readSync,
+} from '../../observed-fs';
 import { isInstanceName } from './names';
 import { decodeRecord, type InstanceRecord } from './record';
 
@@ -92,11 +100,10 @@ export class InstanceStore {
   }
 
   private readRecord(name: string): Uint8Array | undefined {
-    const names = ['instances', name, 'record.pb'];
     try {
       // What lies in one's own directory (see check) is one's own; the addon has just opened it without following links.
-      if (!this.options.foreign) return readRegular(join(this.stateDir, ...names));
-      return readBelow(this.stateDir, names, this.options.uid);
+      if (!this.options.foreign) return readRegular(`${this.stateDir}/instances/${name}/record.pb`);
+      return readBelow(this.stateDir, ['instances', name, 'record.pb'], this.options.uid);
     } catch (error) {
       if (errnoOf(error) === 'ENOENT') return undefined;
       throw error;
@@ -162,8 +169,16 @@ function readRegular(path: string, shown = path, uid?: number): Uint8Array {
     if (uid !== undefined && stat.uid !== uid) {
       throw new RuntimeError('STATE', `read "${shown}": it belongs to uid ${stat.uid}`);
     }
-    return readFileSync(fd);
+    return readSized(fd, stat.size);
   } finally {
     closeSync(fd);
   }
+}
+
+/** A record is replaced, never changed: its size stands. A small buffer is a piece of Node's pool, which costs nothing. */
+function readSized(fd: number, size: number): Uint8Array {
+  const buffer = Buffer.allocUnsafe(size);
+  let at = 0;
+  for (let count = -1; at < size && count !== 0; at += count) count = readSync(fd, buffer, at, size - at, null);
+  return buffer.subarray(0, at);
 }

@@ -12,7 +12,6 @@ const TRUSTED = new Set([
   'native.ts', // loads the addon; says why when it cannot
   'cli/plan-cache.ts', // removes plans
   'cli/render.ts', // writes; whether a descriptor is a terminal is noted by begin()
-  'runtime/instance/store.ts', // readFileSync of a descriptor that observed-fs has opened
   'runtime/image/open.ts', // the type Stats
 ]);
 
