@@ -50,7 +50,7 @@ export class Terminal {
   }
 
   message(severity: Severity, text: string): void {
-    if (this.shows(severity)) this.err(`${formatMessage(severity, text, this.color)}\n`);
+    if (this.shows(severity)) this.err(`${formatMessage(severity, visible(text), this.color)}\n`);
   }
 
   shows(severity: Severity): boolean {
@@ -84,6 +84,13 @@ export class Terminal {
   json(value: unknown): void {
     this.out(`${JSON.stringify(value, undefined, '\t')}\n`);
   }
+}
+
+/** Names of files, of images and servers stand in messages: the characters by which a terminal is told what to do go. */
+function visible(text: string): string {
+  return text.replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, (char) => {
+    return `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`;
+  });
 }
 
 /** `INFO:    text`; colours cover the padded level alone. */

@@ -24,6 +24,13 @@ describe('messages', () => {
     expect(formatMessage('info', 'text', true)).toBe('\x1b[34mINFO:   \x1b[0m text');
   });
 
+  it('cannot give orders to the terminal, whatever names stand in them', () => {
+    const { terminal, err } = record();
+    terminal.color = true;
+    terminal.warning('left out "a\x1b[2J\x07\r\x9b31m\x7f": é\tü\n  more');
+    expect(err()).toBe('\x1b[33mWARNING:\x1b[0m left out "a\\x1b[2J\\x07\\x0d\\x9b31m\\x7f": é\tü\n  more\n');
+  });
+
   it('are shown up to the level of the terminal', () => {
     const shown = (level: number): string => {
       const { terminal, err } = record();
