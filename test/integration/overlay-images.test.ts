@@ -189,6 +189,11 @@ withWorld('an ext3 image as overlay', (world) => {
     expect(run.stderr).toMatch(
       /u\.img is an image, and in a user namespace the kernel mounts no ext3\n.*use a directory .*fuse2fs -o ro/,
     );
+    // fuse2fs finds no file system within a SIF.
+    const image = await sifWithOverlay(world(), 'u.sif');
+    const within = await world().davit('exec', ...options, '--writable', image, 'true');
+    expect(within.status).toBe(255);
+    expect(within.stderr).toMatch(/u\.sif is an image, .*\n +hint: use a directory as overlay, or --writable-tmpfs\n$/);
   });
 });
 

@@ -22,7 +22,7 @@ export function overlaySteps(
   sources: readonly OverlaySource[],
   writable: boolean,
 ): Step[] {
-  if (!byKernel) throw needsKernel(path, sources[0]?.fsType);
+  if (!byKernel) throw needsKernel(path, sources[0]);
   return steps(path, sources, loopDir, writable);
 }
 
@@ -30,10 +30,13 @@ export function overlaySteps(
  * fuse2fs is no way round it: with libfuse 2 it takes no /dev/fd/N as its mount point, so that it would have to live in
  * the container's mount namespace, and the kernel refuses it (EINVAL) as the place for the changes of an overlay.
  */
-function needsKernel(path: string, fsType: OverlaySource['fsType'] = 'ext3'): RuntimeError {
+function needsKernel(path: string, source: OverlaySource | undefined): RuntimeError {
+  const { fsType = 'ext3', offsetBytes = 0 } = source ?? {};
   const what = `${path} is an image, and in a user namespace the kernel mounts no ${fsType}`;
   const program = fsType === 'ext3' ? 'fuse2fs -o ro' : 'squashfuse';
-  const hint = `use a directory as overlay, or --writable-tmpfs; to read it: ${program} ${path} DIR, and --overlay DIR:ro`;
+  // Within a SIF neither program finds it.
+  const toRead = offsetBytes > 0 ? '' : `; to read it: ${program} ${path} DIR, and --overlay DIR:ro`;
+  const hint = `use a directory as overlay, or --writable-tmpfs${toRead}`;
   return new RuntimeError('OPTION', `while loading overlay images: ${what}`, { path, hint });
 }
 
