@@ -4,11 +4,12 @@
  * loaded only then: it costs more than a whole launch.
  */
 import type { RuntimeError } from './errors';
+import { withoutLogin } from './runtime/image/uri';
 
 export interface LoggedCommand {
   /** `instance start` */
   command: string;
-  /** The words behind the command, as given. */
+  /** The words behind the command, as given, but for user and password in a URL. */
   args: readonly string[];
   uid: number;
 }
@@ -34,10 +35,15 @@ export function operatorLog(file: string | undefined): {
   };
   if (file === undefined || file === '') return { ran: () => undefined, failed: () => undefined };
   return {
-    ran: (entry, exitCode) => write('info', { ...entry, exitCode }, exitCode === undefined ? 'launching' : 'done'),
+    ran: (entry, exitCode) =>
+      write('info', { ...shown(entry), exitCode }, exitCode === undefined ? 'launching' : 'done'),
     failed: (entry, { code, message, step, errno, path }) =>
-      write('error', { ...entry, code, step, errno, path }, message),
+      write('error', { ...shown(entry), code, step, errno, path: path && withoutLogin(path) }, withoutLogin(message)),
   };
+}
+
+function shown(entry: LoggedCommand): LoggedCommand {
+  return { ...entry, args: entry.args.map(withoutLogin) };
 }
 
 function open(file: string): Log {

@@ -5,6 +5,7 @@ import { loadConfig } from '../runtime/config/config';
 import { Fetcher } from '../runtime/image/fetch';
 import { prefixed } from '../runtime/image/prefixed';
 import type { FetchOptions } from '../runtime/image/source';
+import { withoutLogin } from '../runtime/image/uri';
 import { HttpClient } from '../runtime/image/transfer/http';
 import type { CommandContext } from './command';
 import type { Options } from './parse';
@@ -52,7 +53,7 @@ export async function fetchForLaunch(reference: string, context: CommandContext)
     return { path, isTemporary, remove: () => fetcher.close() };
   } catch (error) {
     fetcher.close();
-    throw prefixed(error, `Unable to handle ${reference} uri`);
+    throw prefixed(error, `Unable to handle ${withoutLogin(reference)} uri`);
   }
 }
 

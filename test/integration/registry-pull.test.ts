@@ -215,6 +215,8 @@ describeWith([...REGISTRY, ...driver], 'images of registries', () => {
         await world().ok('build', 'mine.sif', `${url}/images/tool.sif`);
         expect(new Set(authorizations)).toEqual(new Set([`Basic ${Buffer.from('me:secret').toString('base64')}`]));
         expect(await world().ok('inspect', '--all', 'mine.sif')).not.toMatch(/s%65cret|secret/);
+        const missing = await world().davit('pull', 'missing.sif', `${url}/nosuch.sif`);
+        expect(missing).toMatchObject({ status: 255, stderr: expect.not.stringContaining('s%65cret') });
         const words = ['-rlE', 's%65cret|secret', world().path('work'), world().path('home')];
         expect(spawnSync('grep', words, { encoding: 'utf8' }).stdout).toBe('');
       });

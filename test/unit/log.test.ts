@@ -30,6 +30,23 @@ describe('operatorLog', () => {
     ]);
   });
 
+  it('has no passwords of URLs', () => {
+    const file = join(directory, 'private');
+    const log = operatorLog(file);
+    const pull = { ...entry, command: 'pull', args: ['https://me:pa55@host.test/a@b.sif', 'docker://u@h/x@sha256:1'] };
+    log.ran(pull, 0);
+    log.failed(pull, {
+      code: 'NETWORK',
+      message: 'Get "http://me:pa55@host.test/a": no',
+      path: 'http://pa55@host.test/',
+    });
+    expect(readFileSync(file, 'utf8')).not.toContain('pa55');
+    expect(lines(file)).toMatchObject([
+      { args: ['https://host.test/a@b.sif', 'docker://u@h/x@sha256:1'] },
+      { path: 'http://host.test/', msg: 'Get "http://host.test/a": no' },
+    ]);
+  });
+
   it('is silent without a file, and when the file cannot be written', () => {
     operatorLog(undefined).ran(entry, 0);
     operatorLog('').failed(entry, { code: 'STATE', message: 'x' });

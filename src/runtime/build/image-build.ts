@@ -3,7 +3,7 @@ import { RuntimeError } from '../../errors';
 import { imageAddonPath, runTask } from '../../workers/pool';
 import type { UnpackSandboxTask } from '../../workers/unpack-sandbox';
 import { type InspectedImage, inspectImage } from '../image/open';
-import { unsupportedUri } from '../image/uri';
+import { unsupportedUri, withoutLogin } from '../image/uri';
 import { isConverted } from './bootstrap/from-uri';
 import type { Build } from './build';
 import { carriedObjects } from './carried';
@@ -45,7 +45,7 @@ export async function buildFromUri(
   }
   const path = await performing(fetching.toFile({ reference }));
   // Who has fetched an image, and by which password, is no part of it.
-  const from = reference.replace(/^(https?:\/\/)[^/?#]*@/i, '$1').replace(/^[^:]+:(\/\/)?/, '');
+  const from = withoutLogin(reference).replace(/^[^:]+:(\/\/)?/, '');
   await convert(inspectImage(path), build, from, { bootstrap: scheme, from });
 }
 

@@ -12,7 +12,7 @@ import type { OnProgress } from './progress';
 import type { Additions, ConvertImage, FetchContext, FetchOptions, ImageSource } from './source';
 import { TemporaryDirectory, temporaryParent } from './temporary';
 import { HttpClient } from './transfer/http';
-import { imageScheme, unsupportedUri } from './uri';
+import { imageScheme, unsupportedUri, withoutLogin } from './uri';
 import { wordedError } from './worded-error';
 
 export interface FetchRequest {
@@ -74,7 +74,7 @@ export class Fetcher {
     } catch (error) {
       // A library names the image itself.
       if (imageScheme(reference) === 'library') throw error;
-      throw prefixed(error, `failed to get checksum for ${reference}`);
+      throw prefixed(error, `failed to get checksum for ${withoutLogin(reference)}`);
     }
   }
 

@@ -28,6 +28,11 @@ export function defaultName(reference: string): string {
   return `${name}_${tags.split(',')[0]}.sif`;
 }
 
+/** A text in which the URLs have no user and password any more: for what others read, too. */
+export function withoutLogin(text: string): string {
+  return text.replace(/\b(https?:\/\/)[^\s/?#"]*@/gi, '$1');
+}
+
 /** The error for an image that would have to be fetched. */
 export function unsupportedUri(scheme: string, reference: string): RuntimeError {
   if (scheme === 'shub') {
