@@ -54,7 +54,8 @@ int attach(int image_fd, const char* image_path, const Wanted& wanted, LoopDevic
   config.fd = static_cast<uint32_t>(image_fd);
   config.info.lo_offset = wanted.offset;
   config.info.lo_sizelimit = wanted.size;
-  config.info.lo_flags = (wanted.writable ? 0u : LO_FLAGS_READ_ONLY) | LO_FLAGS_AUTOCLEAR;
+  config.info.lo_flags = LO_FLAGS_AUTOCLEAR;
+  if (!wanted.writable) config.info.lo_flags |= LO_FLAGS_READ_ONLY;
   strncpy(reinterpret_cast<char*>(config.info.lo_file_name), image_path, LO_NAME_SIZE - 1);
   int error = EBUSY;
   for (int i = 0; i < kAttachTries; i++) {

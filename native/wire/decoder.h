@@ -55,4 +55,11 @@ struct Decoder {
 void decode(Decoder& d, std::string_view message, IdMap* out);
 void decode(Decoder& d, std::string_view message, Step* out);
 
+// plan_layers.cc
+void decode(Decoder& d, std::string_view message, MountSquashfs* out);
+void decode(Decoder& d, std::string_view message, MountFuse* out);
+void decode(Decoder& d, std::string_view message, MountDirectory* out);
+void decode(Decoder& d, std::string_view message, MountExt3* out);
+void decode(Decoder& d, std::string_view message, Rootfs* out);
+
 }  // namespace davit

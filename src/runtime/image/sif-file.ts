@@ -12,7 +12,6 @@ import {
   readSync,
   renameSync,
   rmSync,
-  writeSync,
 } from 'node:fs';
 import { errnoOf, RuntimeError } from '../../errors';
 import { HEADER_BYTES } from '../../formats/sif/constants';
@@ -24,8 +23,8 @@ import { SifLayout } from '../../formats/sif/write';
 import { native } from '../../native';
 import { errnoText } from './errno-text';
 import { partialBeside } from './partial-name';
+import { COPY_BYTES, copyAll, readUpTo, writeAll } from './positioned-io';
 
-const COPY_BYTES = 1 << 20;
 /** Before the umask: a SIF is a program. */
 const SIF_MODE = 0o755;
 
@@ -277,33 +276,4 @@ function lock(fd: number): boolean {
 
 function nowS(): number {
   return Math.floor(Date.now() / 1000);
-}
-
-/** Fewer bytes than asked for at the end of the file. */
-function readUpTo(fd: number, offset: number, length: number): Buffer {
-  const bytes = Buffer.allocUnsafe(length);
-  let done = 0;
-  while (done < length) {
-    const count = readSync(fd, bytes, done, length - done, offset + done);
-    if (count === 0) break;
-    done += count;
-  }
-  return bytes.subarray(0, done);
-}
-
-/** @returns how many bytes there were */
-function writeAll(fd: number, bytes: Uint8Array, offset: number): number {
-  for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done, bytes.length - done, offset + done);
-  return bytes.length;
-}
-
-/** @returns how many bytes the file had */
-function copyAll(from: number, to: number, offset: number): number {
-  const buffer = Buffer.allocUnsafe(COPY_BYTES);
-  for (let done = 0; ; ) {
-    const count = readSync(from, buffer, 0, buffer.length, null);
-    if (count === 0) return done;
-    writeAll(to, buffer.subarray(0, count), offset + done);
-    done += count;
-  }
 }
