@@ -14,15 +14,17 @@ export function askLine(terminal: Terminal, question: string): string | undefine
 
 /** Asks for a secret: what is typed on a terminal is not shown. Elsewhere it is a line like any other. */
 export async function askSecret(terminal: Terminal, question: string): Promise<string> {
-  terminal.out(question);
   if (!isTerminal(STDIN)) {
+    terminal.out(question);
     const line = readLine() ?? '';
     terminal.out('\n');
     return line;
   }
   const { stdin } = process;
+  // Before the question: whoever is quick to answer must not see it either.
   stdin.setRawMode(true);
   try {
+    terminal.out(question);
     return await typedLine(stdin);
   } finally {
     stdin.setRawMode(false);
