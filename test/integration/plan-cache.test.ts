@@ -358,6 +358,12 @@ withWorld('the plan cache', (world) => {
       expect(await run(clean)).toMatchObject({ status: 0, stderr: '' });
       expect(plans()).toEqual([]);
       await expectMiss(args());
+      await fresh();
+      expect(plans()).not.toEqual([]);
+      await run(['cache', 'clean', '--force', '--days', '1']);
+      expect(plans()).not.toEqual([]);
+      expect(await run(['cache', 'clean', '--force'])).toMatchObject({ status: 0 });
+      expect(plans()).toEqual([]);
     });
 
     test('is one of a bounded number', async () => {

@@ -22,12 +22,14 @@ export function run(context: CommandContext): number {
     terminal.info('Handle cleanup canceled');
     return 0;
   }
-  if (!dryRun && (types.includes(PLAN) || types.includes('all'))) cleanPlans(env);
+  const days = options.number('days') ?? 0;
+  const all = types.includes('all') || (types.length === 0 && days === 0);
+  if (!dryRun && (types.includes(PLAN) || all)) cleanPlans(env);
   if (types.length === 1 && types[0] === PLAN) return 0;
   cleanCache({
     directory: imageCacheDirectory(env),
     kinds,
-    olderThanDays: options.number('days') ?? 0,
+    olderThanDays: days,
     dryRun,
     tryLock: (path) => native().tryLockFile(path),
     onInfo: (text) => terminal.info(text),

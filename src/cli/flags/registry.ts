@@ -64,9 +64,10 @@ function pushFlags(): Flag[] {
 }
 
 function cacheFlags(): Flag[] {
-  const kinds = 'kinds of entries: library, oci, shub, blob, net, oras or all (default)';
+  const kinds = 'kinds of entries: library, oci, shub, blob, net, oras';
   return [
-    row('cache list, cache clean', 'list', 'type', kinds, { short: 'T' }),
+    row('cache list', 'list', 'type', `${kinds} or all (default)`, { short: 'T' }),
+    row('cache clean', 'list', 'type', `${kinds}, plan (remembered launches) or all (default)`, { short: 'T' }),
     row('cache list', 'bool', 'verbose', 'one line an entry', { short: 'v' }),
     row('cache clean', 'int', 'days', 'only what is older than so many days', { short: 'D', default: '0' }),
     row('cache clean', 'bool', 'dry-run', 'only say what would be removed', { short: 'n' }),
