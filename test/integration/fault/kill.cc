@@ -1,7 +1,7 @@
 // kill ROLE N SERVER COMMAND...: runs a command that starts an instance, and kills one of its processes on entry to its
-// Nth system call, counted from the launcher's execve (starter) or from the process's birth (keeper, init, server).
-// SERVER is 1 when the keeper's first child is a FUSE server. Prints the number of the call, or "end COUNT" when the
-// process made fewer until the start was over; exits with 0, or 3 for "end".
+// Nth system call, counted from the launcher's execve (starter) or from the process's birth (keeper, holder, server,
+// init). SERVER is 1 when the image needs a FUSE server and there is none to share. Prints the number of the call, or
+// "end COUNT" when the process made fewer until the start was over; exits with 0, or 3 for "end".
 //
 // suspend ROLE N SERVER COMMAND...: stops the process (SIGSTOP) behind that call instead, prints the number of the call
 // and the PID, and does not wait for the command.
@@ -22,7 +22,8 @@
 
 namespace {
 
-enum class Role { Nobody, Command, Starter, Keeper, Server, Init };
+// HolderMaker and InitMaker live for a moment: see native/launcher/image_holder.cc.
+enum class Role { Nobody, Command, Starter, Keeper, HolderMaker, Holder, Server, InitMaker, Init };
 
 struct Trace {
   std::string target;
@@ -41,6 +42,7 @@ const char* name_of(Role role) {
   switch (role) {
     case Role::Starter: return "starter";
     case Role::Keeper: return "keeper";
+    case Role::Holder: return "holder";
     case Role::Server: return "server";
     case Role::Init: return "init";
     default: return "command";
@@ -72,9 +74,14 @@ void born(Trace& trace, pid_t parent, pid_t child) {
   Role role = Role::Nobody;
   if (trace.roles[parent] == Role::Starter) role = Role::Keeper;
   if (trace.roles[parent] == Role::Keeper) {
-    int index = trace.keeper_children++ + (trace.has_server ? 0 : 1);
-    if (index <= 1) role = index == 0 ? Role::Server : Role::Init;
+    constexpr Role kWithServer[] = {Role::HolderMaker, Role::Nobody, Role::InitMaker};
+    int index = trace.keeper_children++;
+    if (trace.has_server && index < 3) role = kWithServer[index];
+    if (!trace.has_server && index == 0) role = Role::Init;
   }
+  if (trace.roles[parent] == Role::HolderMaker) role = Role::Holder;
+  if (trace.roles[parent] == Role::Holder) role = Role::Server;
+  if (trace.roles[parent] == Role::InitMaker) role = Role::Init;
   trace.roles[child] = role;
   if (trace.waiting.erase(child)) go_on(trace, child, 0);
 }
