@@ -86,7 +86,9 @@ async function runHelper(
       if (error === null) return done({ status: 0, stdout, stderr });
       if (signal?.aborted) return fail(signal.reason);
       const { code } = error as { code?: number | string };
+      // execvp(3): EACCES also where PATH has a directory that the caller may not search.
       if (code === 'ENOENT') return fail(helperError(name, 'is not on PATH'));
+      if (code === 'EACCES') return fail(helperError(name, 'is not on PATH, or may not be executed'));
       done({ status: code ?? error.message, stdout, stderr });
     });
     // A helper that ends without reading is judged by its status, not by our broken pipe.

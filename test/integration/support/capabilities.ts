@@ -19,11 +19,9 @@ const probes = {
         ? undefined
         : 'the kernel has no squashfs or no loop devices',
   ext3: () =>
-    !isRoot
-      ? 'the kernel mounts ext3 for root alone'
-      : readText('/proc/filesystems').includes('ext3') && existsSync('/dev/loop-control')
-        ? undefined
-        : 'the kernel has no ext3 or no loop devices',
+    readText('/proc/filesystems').includes('ext3') && existsSync('/dev/loop-control')
+      ? undefined
+      : 'the kernel has no ext3 or no loop devices',
   fuse: () => (canOpen('/dev/fuse') ? undefined : '/dev/fuse cannot be opened'),
   squashfuse_ll: () => missingProgram('squashfuse_ll'),
   mksquashfs: () => missingProgram('mksquashfs'),
