@@ -36,7 +36,11 @@ describeWith(needs, 'suspended in the middle of a start', () => {
         for (let point = 1; point <= count; point += step) {
           const at = Math.floor(point);
           const { pid } = await startSuspended(world(), role, at);
-          if (pid === undefined) continue;
+          if (pid === undefined) {
+            // It made fewer system calls this time, and nothing was in its way.
+            await world().ok('instance', 'stop', 'web');
+            continue;
+          }
           const begin = performance.now();
           const listed = await world().list();
           expect(performance.now() - begin, `list, ${role} at ${at}`).toBeLessThan(3_000);
