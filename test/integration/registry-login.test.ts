@@ -199,7 +199,10 @@ describeWith(REGISTRY, 'registries that ask who one is', () => {
         expect(tokens.asked).toEqual([{ scopes: ['repository:t/tool:pull'], authorization: `Basic ${AUTH}` }]);
         const pushed = await world().davit('push', world().image(), `oras://${byToken.host}/t/pushed:3`);
         expect(pushed).toMatchObject({ status: 0 });
-        expect(tokens.asked.at(-1)?.scopes).toEqual(['repository:t/pushed:pull,push']);
+        // The registry names the actions in any order.
+        expect(tokens.asked.at(-1)?.scopes).toEqual([
+          expect.stringMatching(/^repository:t\/pushed:(pull,push|push,pull)$/),
+        ]);
       });
     });
   });

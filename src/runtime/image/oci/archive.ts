@@ -65,11 +65,12 @@ export class Archive {
   async extract(member: string): Promise<string> {
     const { offsetBytes, sizeBytes } = this.file(member);
     const target = this.context.temporary.newPath();
-    const to = createWriteStream(target, { flags: 'wx', mode: 0o600 });
-    if (sizeBytes === 0) to.end();
+    const mode = { flags: 'wx', mode: 0o600 };
+    if (sizeBytes === 0) closeSync(openSync(target, mode.flags, mode.mode));
     else {
       const range = { start: offsetBytes, end: offsetBytes + sizeBytes - 1 };
-      await pipeline(createReadStream(this.path, range), to, { signal: this.context.signal });
+      const [from, to] = [createReadStream(this.path, range), createWriteStream(target, mode)];
+      await pipeline(from, to, { signal: this.context.signal });
     }
     return target;
   }

@@ -35,7 +35,6 @@ async function save(name: string, path: string, { options, signal }: FetchContex
     headers: { host: 'docker' },
     signal,
   });
-  const target = createWriteStream(path, { flags: 'wx', mode: 0o600 });
   try {
     const response = await new Promise<import('node:http').IncomingMessage>((done, fail) => {
       request.once('response', done).once('error', fail).end();
@@ -44,14 +43,13 @@ async function save(name: string, path: string, { options, signal }: FetchContex
       const words = await errorWords(response);
       throw new RuntimeError('REGISTRY', `loading image from docker engine: ${words}`, { path: name });
     }
+    const target = createWriteStream(path, { flags: 'wx', mode: 0o600 });
     await pipeline(response, target, { signal });
     return target.bytesWritten;
   } catch (cause) {
     signal?.throwIfAborted();
     if (cause instanceof RuntimeError) throw cause;
     throw unreachable(host, cause);
-  } finally {
-    target.destroy();
   }
 }
 
