@@ -1,12 +1,13 @@
 /** Turns the layers of an OCI image into a squashfs inside a file, without unpacking them. */
-import { closeSync, constants, openSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { RuntimeError } from '../errors';
 import { type ConvertOptions, type ImageAddonError, loadAddon } from './shared/image-addon';
 import { type Reply, replyWith } from './shared/reply';
 
 export interface ConvertLayersTask {
   addonPath: string;
-  output: { path: string; offsetBytes: number };
+  /** Inode of the file: another one under that name is somebody else's. */
+  output: { path: string; ino: number; offsetBytes: number };
   options: Omit<ConvertOptions, 'counters'>;
 }
 
@@ -35,6 +36,7 @@ function convert({
   // Made by the caller: one that is gone was removed, and must not come back.
   const fd = openSync(output.path, constants.O_RDWR);
   try {
+    if (fstatSync(fd).ino !== output.ino) throw new RuntimeError('IMAGE_BUILD', `"${output.path}" was replaced`);
     const { sizeBytes, diffIds, notes } = addon.convertLayers(fd, output.offsetBytes, { ...options, counters });
     return { sizeBytes, diffIds, notes };
   } catch (error) {

@@ -1,8 +1,8 @@
 /**
  * Unpacks a squashfs into a cache directory, once, whoever asks and how many at a time. A lock on `<key>.lock` is held
- * meanwhile, so that `<key>.partial` is garbage whenever the lock could be taken: its maker was killed.
+ * meanwhile, so that `<key>.*.partial` is garbage whenever the lock could be taken: its maker was killed.
  */
-import { closeSync, existsSync, fstatSync, mkdirSync, openSync, renameSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, mkdirSync, openSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { RuntimeError } from '../errors';
 import { type ImageAddon, loadAddon } from './shared/image-addon';
@@ -23,6 +23,8 @@ export interface UnpackTask {
   /** Directory of the unpacked images; it exists and is the caller's. */
   directory: string;
   key: string;
+  /** Name in `directory` that is this task's own: `<key>.*.partial`. */
+  partial: string;
   /** Owners, devices and all modes as in the image; needs root. */
   faithful: boolean;
 }
@@ -43,8 +45,8 @@ function unpack(task: UnpackTask): UnpackResult {
   const lock = addon.lockFile(`${path}.lock`);
   try {
     if (existsSync(path)) return { path, notes: [] };
-    const partial = `${path}.partial`;
-    rmSync(partial, { recursive: true, force: true });
+    removeGarbage(task);
+    const partial = join(task.directory, task.partial);
     try {
       const notes = unpackTo(addon, task, partial);
       // A name must never lead to half a tree, not even after a power failure.
@@ -57,6 +59,15 @@ function unpack(task: UnpackTask): UnpackResult {
     }
   } finally {
     closeSync(lock);
+  }
+}
+
+/** What makers that were killed have left. */
+function removeGarbage({ directory, key }: UnpackTask): void {
+  for (const name of readdirSync(directory)) {
+    if (name.startsWith(`${key}.`) && name !== `${key}.lock`) {
+      rmSync(join(directory, name), { recursive: true, force: true });
+    }
   }
 }
 

@@ -106,7 +106,7 @@ function taskFor(request: ConvertLayersRequest): ConvertLayersTask {
   const { name, level } = compression;
   return {
     addonPath: imageAddonPath(),
-    output,
+    output: { ...output, ino: statSync(output.path).ino },
     options: {
       ...parseCompression(level === undefined ? name : `${name}:${level}`),
       layers: layers.map(({ path, digest, diffId = '' }) => ({ path, digest, diffId })),

@@ -1,4 +1,5 @@
 /** The last of the mount drivers: the squashfs of an image as a directory in a cache on this node. */
+import { randomUUID } from 'node:crypto';
 import { lstatSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf, RuntimeError } from '../../errors';
@@ -51,16 +52,17 @@ export async function unpackedRootfs(
   const { imageAddonPath, runTask } = await import('../../workers/pool');
   const { path, dev, ino, sizeBytes, mtimeMs, ctimeMs, squashfs } = image;
   const { offsetBytes, sizeBytes: squashfsBytes } = squashfs;
+  const key = unpackedKey(image, isRoot());
   const task: UnpackTask = {
     addonPath: imageAddonPath(),
     image: { path, dev, ino, sizeBytes, mtimeMs, ctimeMs, offsetBytes, squashfsBytes },
     directory,
-    key: unpackedKey(image, isRoot()),
+    key,
+    // A name of its own: when this process is killed, its worker must not remove what another one makes by then.
+    partial: `${key}.${randomUUID()}.partial`,
     faithful: isRoot(),
   };
-  const unpacked: UnpackResult = await runTask('unpack-rootfs', task, {
-    partial: join(directory, `${task.key}.partial`),
-  });
+  const unpacked: UnpackResult = await runTask('unpack-rootfs', task, { partial: join(directory, task.partial) });
   for (const note of unpacked.notes) onNote(note);
   return unpacked.path;
 }

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import {
   chmodSync,
+  closeSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -15,11 +16,12 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { hostArch } from '../../../src/runtime/image/arch';
 import { openImage } from '../../../src/runtime/image/open';
 import type { Image } from '../../../src/runtime/image/types';
 import { findUnpacked, unpackedKey, unpackedRootfs } from '../../../src/runtime/image/unpack';
+import { loadAddon } from '../../../src/workers/shared/image-addon';
 import buildSif from '../../../src/workers/build-sif';
 import unpackRootfs, { type UnpackTask } from '../../../src/workers/unpack-rootfs';
 import { addonBuilt, addonPath, makeDriver } from '../../fixtures/image-addon';
@@ -71,7 +73,8 @@ function task(image: Image, directory: string): UnpackTask {
   const { offsetBytes, sizeBytes: squashfsBytes } = squashfs as NonNullable<Image['squashfs']>;
   const identity = { path, dev, ino, sizeBytes, mtimeMs, ctimeMs, offsetBytes, squashfsBytes };
   mkdirSync(directory, { recursive: true, mode: 0o700 });
-  return { addonPath, image: identity, directory, key: unpackedKey(image, faithful), faithful };
+  const key = unpackedKey(image, faithful);
+  return { addonPath, image: identity, directory, key, partial: `${key}.own.partial`, faithful };
 }
 
 /** A process that unpacks the image into the cache and prints where. */
@@ -89,6 +92,26 @@ function unpackElsewhere(cache: string) {
   });
   const ended = new Promise<string>((resolve) => child.once('close', () => resolve(output.trim())));
   return { child, ended };
+}
+
+/** The children of a process, once they wait for a lock. */
+async function waiters(pid: number): Promise<number[]> {
+  return await vi.waitFor(
+    () => {
+      const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
+      const pids = children.split(' ').filter(Boolean).map(Number);
+      const waiting = pids.filter((child) => blockedOnLock(child));
+      expect(waiting).toHaveLength(1);
+      return waiting;
+    },
+    { timeout: 20_000, interval: 20 },
+  );
+}
+
+/** proc_locks(5): who waits for a lock stands below it, marked by an arrow. */
+function blockedOnLock(pid: number): boolean {
+  const lines = readFileSync('/proc/locks', 'utf8').split('\n');
+  return lines.some((line) => line.includes('->') && line.includes(` ${pid} `));
 }
 
 function complete(path: string): boolean {
@@ -144,12 +167,12 @@ describe.skipIf(!addonBuilt)('unpacking (needs the image addon)', () => {
 
   it('never uses what a killed process left half done', () => {
     const given = task(openImage(sif), join(dir, 'half/rootfs'));
-    const partial = join(given.directory, `${given.key}.partial`);
-    mkdirSync(join(partial, 'd0/not-of-the-image'), { recursive: true });
+    const left = [given.partial, `${given.key}.other.partial`].map((name) => join(given.directory, name));
+    for (const partial of left) mkdirSync(join(partial, 'd0/not-of-the-image'), { recursive: true });
     expect(findUnpacked(openImage(sif), join(dir, 'half'))).toBeUndefined();
     const path = (unpackRootfs(given) as { value: { path: string } }).value.path;
     expect(complete(path)).toBe(true);
-    expect(existsSync(partial)).toBe(false);
+    for (const partial of left) expect(existsSync(partial)).toBe(false);
   });
 
   it('refuses an image that was changed since it was opened', () => {
@@ -185,6 +208,21 @@ describe.skipIf(!addonBuilt)('unpacking (needs the image addon)', () => {
     expect(new Set(paths).size).toBe(1);
     expect(complete(paths[0] as string)).toBe(true);
     expect(readdirSync(join(cache, 'rootfs'))).toHaveLength(2); // the directory and its lock
+  });
+
+  it('removes nothing of another process when its caller is killed', async () => {
+    const cache = join(dir, 'waiting');
+    const given = task(openImage(sif), join(cache, 'rootfs'));
+    const lock = loadAddon(addonPath).lockFile(join(given.directory, `${given.key}.lock`));
+    const { child, ended } = unpackElsewhere(cache);
+    const [host] = await waiters(child.pid as number);
+    const others = ['', '.other'].map((mark) => join(given.directory, `${given.key}${mark}.partial`));
+    for (const other of others) mkdirSync(other);
+    child.kill('SIGKILL');
+    await ended;
+    await vi.waitFor(() => expect(existsSync(`/proc/${host}`)).toBe(false), { timeout: 10_000, interval: 20 });
+    for (const other of others) expect(existsSync(other)).toBe(true);
+    closeSync(lock);
   });
 
   it('survives being killed at any time', async () => {
