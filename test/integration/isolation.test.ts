@@ -326,7 +326,7 @@ withWorld('what a payload inherits', (world) => {
 
   test('its place: session, process group and nice value', async () => {
     const script = 'cut -d" " -f5,6,19 /proc/self/stat';
-    const command = `setsid nice -n 19 "$0" exec "$1" sh -c '${script}'`;
+    const command = `setsid nice -n 39 "$0" exec "$1" sh -c '${script}'`;
     const result = await world().command('sh', ['-c', command, davitPath, world().image()]);
     const [group, session, nice] = result.stdout.trim().split(' ');
     expect(Number(group)).toBeGreaterThan(0);

@@ -54,9 +54,9 @@ export class Bundle {
     if (detachMounts(this.directory)) removeTree(this.directory);
   }
 
-  /** What is in it. */
+  /** What is in it; nothing when it has been removed. */
   names(): string[] {
-    return readdirSync(this.directory);
+    return existsSync(this.directory) ? readdirSync(this.directory) : [];
   }
 
   /** Removes all that is in it but these names. */

@@ -46,6 +46,11 @@ export class Interruption {
     };
   }
 
+  /** Whether a signal has come. */
+  get interrupted(): boolean {
+    return this.received !== undefined;
+  }
+
   /** @throws RuntimeError IMAGE_BUILD when a signal has come */
   check(): void {
     if (this.received) throw new RuntimeError('IMAGE_BUILD', `interrupted by ${this.received}`);

@@ -211,16 +211,16 @@ export async function continueInside(
   }
   try {
     await interruption.guard(async () => {
-      // Files of other ids can be removed by this process alone; the rest, too, when nobody waits for it any more.
-      const parent = process.ppid;
-      const clear = (): void => (process.ppid === parent ? place.clear(OWN_FILES) : place.remove());
+      // Files of other ids can be removed by this process alone. So must be all of it when nobody waits for it any more;
+      // that shows late: while threads of a killed parent are left, the signal has come and getppid(2) still names it.
+      const clear = (): void => (interruption.interrupted ? place.remove() : place.clear(OWN_FILES));
       if (!options.noCleanup) interruption.atEnd(clear);
       const faked = fakeroot && key !== undefined ? { library: fakeroot.library, key } : undefined;
       await performing(buildStages(definition, build, rights, place, faked));
     });
     return 0;
   } catch (error) {
-    writeFileSync(place.file(ERROR_FILE), JSON.stringify(plainError(error)));
+    if (!interruption.interrupted) writeFileSync(place.file(ERROR_FILE), JSON.stringify(plainError(error)));
     return error instanceof RuntimeError ? error.exitCode : 255;
   }
 }
