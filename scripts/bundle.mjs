@@ -14,7 +14,7 @@ const external = ['openpgp', 'piscina', 'pino', 'yaml', '*.node'];
  * What few commands need lies in bundles of its own, so that the others need not read it: what is imported as
  * `NAME.apart` is dist/NAME.cjs.
  */
-const apart = ['src/cli/signing.apart.ts', 'src/runtime/signing/check.apart.ts'];
+const apart = ['src/cli/commands/signing.apart.ts', 'src/runtime/signing/check.apart.ts'];
 const apartPlugin = {
   name: 'apart',
   setup(build) {
@@ -28,15 +28,15 @@ function apartName(path) {
 
 /** What an instance, a command in an image, or one in an instance runs through. */
 const hot = [
-  'exec',
-  'run',
-  'shell',
-  'test',
+  'container/exec',
+  'container/run',
+  'container/shell',
+  'container/test',
   'version',
-  'instance-start',
-  'instance-run',
-  'instance-list',
-  'instance-stop',
+  'instance/start',
+  'instance/run',
+  'instance/list',
+  'instance/stop',
 ]
   .map((name) => `src/cli/commands/${name}.ts`)
   .concat('src/runtime/instance/damaged.ts');

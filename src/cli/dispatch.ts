@@ -1,16 +1,16 @@
 /** From the words of a command line to an exit code: finds the command, reads its options, words every error. */
 import { RuntimeError } from '../errors';
 import { type LoggedCommand, operatorLog } from '../log';
-import type { CommandContext, CommandModule, CommandSpec } from './command';
-import { findCommand, wrongArgumentCount } from './commands';
-import { applyEnvironment, type Environment, lookUp } from './environment';
+import type { CommandContext, CommandModule, CommandSpec } from './command-line/command';
+import { applyEnvironment, type Environment, lookUp } from './command-line/environment';
+import { FlagError, type Options, parseFlags, parseFlagsAnywhere } from './command-line/parse';
+import { refuseUnsupported } from './command-line/unsupported';
+import { version } from './command-line/version';
+import { findCommand, wrongArgumentCount } from './commands/commands';
 import { type FlagSource, flagsBeforeCommand, flagsOf, lazyFlags } from './flags';
 import { HELP, isLaunch } from './flags/flag';
-import { helpText, optionsText, usageText } from './help';
-import { FlagError, type Options, parseFlags, parseFlagsAnywhere } from './parse';
-import { isTerminal, LEVEL, type Terminal } from './render';
-import { refuseUnsupported } from './unsupported';
-import { version } from './version';
+import { helpText, optionsText, usageText } from './help/help';
+import { isTerminal, LEVEL, type Terminal } from './terminal/render';
 
 const OK = 0;
 const USAGE_EXIT = 1;
@@ -133,7 +133,7 @@ function refuseLater(command: CommandSpec, words: readonly string[], terminal: T
 
 async function showHelp(words: readonly string[], terminal: Terminal): Promise<number> {
   if (words.includes('--man')) {
-    terminal.out((await import('./man-page')).manPage(version()));
+    terminal.out((await import('./help/man-page')).manPage(version()));
     return OK;
   }
   const names = words.filter((word) => !word.startsWith('-'));

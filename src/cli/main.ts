@@ -1,7 +1,7 @@
 /** The program: what dist/davit.cjs runs. */
-import { dispatch } from './dispatch';
 import { observedEnvironment } from '../witness';
-import { Terminal } from './render';
+import { dispatch } from './dispatch';
+import { Terminal } from './terminal/render';
 
 const FAILED = 255;
 

@@ -1,9 +1,9 @@
-/** completion: scripts for shells, out of the tables in commands.ts and flags.ts. */
+/** completion: scripts for shells, out of the tables in commands/ and flags/. */
 import { RuntimeError } from '../../errors';
-import type { CommandContext, CommandSpec } from '../command';
-import { allCommands, subcommandsOf } from '../commands';
+import type { CommandContext, CommandSpec } from '../command-line/command';
 import { flagsBeforeCommand, flagsOf } from '../flags';
 import type { Flag } from '../flags/flag';
+import { allCommands, subcommandsOf } from './commands';
 
 export function run({ args, terminal }: CommandContext): number {
   const shell = args[0] as string;

@@ -1,5 +1,5 @@
-import type { CommandContext } from '../command';
-import { version } from '../version';
+import type { CommandContext } from '../command-line/command';
+import { version } from '../command-line/version';
 
 export function run({ terminal }: CommandContext): number {
   terminal.out(`${version()}\n`);

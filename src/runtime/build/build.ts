@@ -1,14 +1,15 @@
 /** `davit build`: what the specification is, and which way leads from it to an image. */
 import { RuntimeError } from '../../errors';
-import { readCaller } from '../launch/caller';
 import type { OnProgress } from '../image/progress';
 import { imageScheme } from '../image/uri';
-import type { Fetching } from './bootstrap/agent';
-import { parseCompression } from './compression';
-import { Interruption } from './interruption';
-import type { BuildOptions } from './options';
+import { readCaller } from '../launch/caller';
+import type { Build } from './bundle/context';
+import type { Fetching } from './bundle/fetching';
+import { Interruption } from './bundle/interruption';
+import type { BuildOptions } from './bundle/options';
+import { checkTarget } from './bundle/target';
+import { parseCompression } from './packing/compression';
 import { readSpecification, type Specification } from './specification';
-import { checkTarget } from './target';
 
 export interface BuildRequest extends BuildOptions {
   /** The caller's environment; `process.env` when absent. */
@@ -24,23 +25,7 @@ export interface BuildRequest extends BuildOptions {
   onProgress?: OnProgress;
 }
 
-/** Set by a build for the process that it starts in a user namespace: the file that says what to do. */
-export const INSIDE_VARIABLE = 'DAVIT_BUILD_TASK';
-
 const nothing = (): void => undefined;
-
-/** What is known before anything is made. */
-export interface Build {
-  options: BuildOptions;
-  env: Readonly<Record<string, string | undefined>>;
-  caller: ReturnType<typeof readCaller>;
-  fetching?: Fetching;
-  interruption: Interruption;
-  onInfo: (text: string) => void;
-  onWarning: (text: string) => void;
-  onVerbose: (text: string) => void;
-  onProgress: OnProgress;
-}
 
 /**
  * Builds an image. Under the target's name there is the complete new image, or what was there before.

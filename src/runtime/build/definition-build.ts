@@ -7,25 +7,25 @@ import { type Definition, headerValue, type Stage } from '../../formats/definiti
 import { hostArch } from '../image/arch';
 import { inspectImage } from '../image/open';
 import { unsupportedUri } from '../image/uri';
-import type { BaseImage, Wanted } from './bootstrap/agent';
+import type { BaseImage } from './bootstrap/agent';
+import { carriedObjects } from './bootstrap/carried';
 import { fetched, isConverted, localSource, verifyFetched } from './bootstrap/from-uri';
+import { imageDateS } from './bootstrap/image-date';
 import { bootstrapAgent } from './bootstrap/index';
 import { fillFromImage } from './bootstrap/local-image';
-import type { Build } from './build';
-import { Bundle } from './bundle';
-import { carriedObjects } from './carried';
-import type { BuildContext } from './context';
-import { imageDateS } from './image-date';
-import { detachMounts } from './mounts-below';
-import { packSif, placeSandbox } from './pack';
-import { performing } from './performing';
-import { type Rights, rightsOf } from './rights';
-import { rootArch } from './root-arch';
+import { fingerprintsOf, unsignable, verifyBase } from './bootstrap/verify-base';
+import { Bundle } from './bundle/bundle';
+import type { Build, BuildContext } from './bundle/context';
+import type { Wanted } from './bundle/fetching';
+import { performing } from './bundle/performing';
+import { type Rights, rightsOf } from './bundle/rights';
+import { replaceTarget } from './bundle/target';
+import { packSif, placeSandbox } from './packing/pack';
+import { type BuildTimes, buildTimes } from './packing/times';
+import { detachMounts } from './rootfs/mounts-below';
+import { rootArch } from './rootfs/root-arch';
 import type { Specification } from './specification';
 import { announceSections, buildStage, stageName } from './stage';
-import { replaceTarget } from './target';
-import { type BuildTimes, buildTimes } from './times';
-import { fingerprintsOf, unsignable, verifyBase } from './verify-base';
 
 /**
  * A definition that only describes its base is built without a root directory: the base goes straight into the new

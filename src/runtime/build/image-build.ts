@@ -4,16 +4,16 @@ import { imageAddonPath, runTask } from '../../workers/pool';
 import type { UnpackSandboxTask } from '../../workers/unpack-sandbox';
 import { type InspectedImage, inspectImage } from '../image/open';
 import { unsupportedUri, withoutLogin } from '../image/uri';
+import { carriedObjects } from './bootstrap/carried';
 import { isConverted } from './bootstrap/from-uri';
-import type { Build } from './build';
-import { carriedObjects } from './carried';
-import { imageDateS } from './image-date';
-import { performing } from './performing';
-import { packSif } from './pack';
+import { imageDateS } from './bootstrap/image-date';
+import { verifyBase } from './bootstrap/verify-base';
+import type { Build } from './bundle/context';
+import { performing } from './bundle/performing';
+import { replaceTarget } from './bundle/target';
+import { packSif } from './packing/pack';
+import { buildTimes } from './packing/times';
 import type { Specification } from './specification';
-import { replaceTarget } from './target';
-import { buildTimes } from './times';
-import { verifyBase } from './verify-base';
 
 /** @throws RuntimeError IMAGE_BUILD */
 export async function buildFromImage(

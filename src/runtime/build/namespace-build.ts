@@ -17,18 +17,18 @@ import { type NamespacePlan, planNamespaces } from '../launch/namespaces';
 import { Notes } from '../launch/notes';
 import { defaultLaunchOptions } from '../launch/options';
 import { type CompiledPlan, compiled, DAVIT_VERSION, MODE, PLAN_FORMAT } from '../launch/plan';
-import type { Wanted } from './bootstrap/agent';
 import { fetched, referencesOf } from './bootstrap/from-uri';
-import { type Build, INSIDE_VARIABLE } from './build';
-import { Bundle } from './bundle';
+import { Bundle } from './bundle/bundle';
+import type { Build } from './bundle/context';
+import type { Wanted } from './bundle/fetching';
+import { Interruption } from './bundle/interruption';
+import { type BuildOptions, INSIDE_VARIABLE } from './bundle/options';
+import { performing } from './bundle/performing';
+import { type Rights, rightsOf } from './bundle/rights';
 import { buildStages } from './definition-build';
-import { exitWords } from './exit-words';
-import { type FakerootCommand, fakerootVariables, findFakeroot, startFakeroot } from './fakeroot-command';
-import { runProgram } from './host-script';
-import { Interruption } from './interruption';
-import type { BuildOptions } from './options';
-import { performing } from './performing';
-import { type Rights, rightsOf } from './rights';
+import { exitWords } from './sections/exit-words';
+import { type FakerootCommand, fakerootVariables, findFakeroot, startFakeroot } from './sections/fakeroot-command';
+import { runProgram } from './sections/host-script';
 
 /** What the other process is told. */
 interface InsideTask {

@@ -6,7 +6,7 @@ import type { Definition } from '../../formats/definition/definition';
 import { looksLikeDefinition, parseDefinition } from '../../formats/definition/parse';
 import { type InspectedImage, inspectImage } from '../image/open';
 import { imageScheme } from '../image/uri';
-import { type BuildOptions, SECTION_NAMES } from './options';
+import { type BuildOptions, SECTION_NAMES } from './bundle/options';
 
 export type Specification =
   | { kind: 'uri'; scheme: string; reference: string }

@@ -8,15 +8,15 @@ import type { Script, Stage } from '../../formats/definition/definition';
 import { headerValue } from '../../formats/definition/definition';
 import type { BaseImage } from './bootstrap/agent';
 import { bootstrapAgent } from './bootstrap/index';
-import { checkShell, runInside } from './container-script';
-import type { BuildContext } from './context';
-import { exitWords } from './exit-words';
-import { copyAppFiles, copyFromHost, copyFromStage } from './files';
-import { runHostScript } from './host-script';
-import { detachMounts } from './mounts-below';
-import { sectionCommand } from './section-args';
-import { LABELS_FILE } from './section-plan';
-import { applyEntries, listTree, placeFile, takeFile } from './tree-files';
+import type { BuildContext } from './bundle/context';
+import { detachMounts } from './rootfs/mounts-below';
+import { applyEntries, listTree, placeFile, takeFile } from './rootfs/tree-files';
+import { checkShell, runInside } from './sections/container-script';
+import { exitWords } from './sections/exit-words';
+import { copyAppFiles, copyFromHost, copyFromStage } from './sections/files';
+import { runHostScript } from './sections/host-script';
+import { sectionCommand } from './sections/section-args';
+import { LABELS_FILE } from './sections/section-plan';
 
 const POST_SCRIPT = '.post.script';
 

@@ -4,9 +4,8 @@ import { RuntimeError } from '../../errors';
 import { progressOf } from './oci/progress-of';
 import { basic } from './oci/token';
 import type { FetchContext, ImageSource } from './source';
-import { discard, headerOf } from './transfer/answer';
 import { download } from './transfer/download';
-import type { HttpResponse } from './transfer/http';
+import { discard, headerOf, type HttpResponse } from './transfer/message';
 import { shownUrl } from './transfer/wording';
 
 /**

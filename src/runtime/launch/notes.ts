@@ -1,4 +1,4 @@
-/** What a compiler has to say besides its plan. Only the command line prints (src/cli/render.ts). */
+/** What a compiler has to say besides its plan. Only the command line prints (src/cli/terminal/render.ts). */
 export type NoteLevel = 'info' | 'warning' | 'verbose' | 'debug';
 
 export interface Note {

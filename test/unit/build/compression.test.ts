@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { parseCompression } from '../../../src/runtime/build/compression';
+import { parseCompression } from '../../../src/runtime/build/packing/compression';
 
 it.each([
   [undefined, 6, 3],

@@ -8,8 +8,8 @@ import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { TreeEntry } from '../../../src/formats/container/tree';
 import { decodeConfig } from '../../../src/formats/oci/config';
-import type * as Api from '../../../src/runtime/build/convert-layers';
-import type * as OciSif from '../../../src/runtime/build/oci-sif';
+import type * as Api from '../../../src/runtime/build/packing/convert-layers';
+import type * as OciSif from '../../../src/runtime/build/packing/oci-sif';
 import type { ProgressEvent } from '../../../src/runtime/image/progress';
 import { loadAddon } from '../../../src/workers/shared/image-addon';
 import { addonBuilt, addonPath, makeDriver } from '../../fixtures/image-addon';
@@ -29,7 +29,7 @@ beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), 'davit-layers-'));
   const home = join(dir, 'driver');
   mkdirSync(home);
-  api = createRequire(__filename)(await makeDriver(home, ['runtime/build/convert-layers.ts']));
+  api = createRequire(__filename)(await makeDriver(home, ['runtime/build/packing/convert-layers.ts']));
 });
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
@@ -203,7 +203,10 @@ describe.skipIf(!addonBuilt)('layers to a squashfs (needs the image addon)', () 
     it.each(DYING)('%s', { timeout: 30_000 }, async (what, script, words) => {
       const home = join(dir, what.replaceAll(/[^a-z]/g, ''));
       mkdirSync(home);
-      const driver = await makeDriver(home, ['runtime/build/oci-sif.ts', 'runtime/build/convert-layers.ts']);
+      const driver = await makeDriver(home, [
+        'runtime/build/packing/oci-sif.ts',
+        'runtime/build/packing/convert-layers.ts',
+      ]);
       writeFileSync(join(home, 'dist/workers/convert-layers.cjs'), script);
       const dying: typeof Api & typeof OciSif = createRequire(__filename)(driver);
       const error = { name: 'RuntimeError', code: 'NATIVE', message: expect.stringContaining(words) };
@@ -231,7 +234,7 @@ describe.skipIf(!addonBuilt)('layers to a squashfs (needs the image addon)', () 
   it('leaves nothing when the caller is killed', { timeout: 30_000 }, async () => {
     const home = join(dir, 'killed');
     mkdirSync(home);
-    const driver = await makeDriver(home, ['runtime/build/convert-layers.ts']);
+    const driver = await makeDriver(home, ['runtime/build/packing/convert-layers.ts']);
     const large = layer(Array.from({ length: 60 }, (_, i) => ({ name: `f${i}`, content: randomBytes(1 << 20) })));
     const asked = request([large], { compression: { name: 'xz' } });
     const script = `require(${JSON.stringify(driver)}).convertLayers({

@@ -15,7 +15,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { type CopyRules, copyInto } from '../../../src/runtime/build/copy-tree';
+import { type CopyRules, copyInto } from '../../../src/runtime/build/rootfs/copy-tree';
 
 let dir: string;
 const from = (...parts: string[]) => join(dir, 'from', ...parts);

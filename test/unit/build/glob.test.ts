@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { expandPattern, expandVariables } from '../../../src/runtime/build/glob';
+import { expandPattern, expandVariables } from '../../../src/runtime/build/sections/glob';
 
 let dir: string;
 const expand = (pattern: string) => expandPattern(pattern, { locate: (path) => join(dir, path) });

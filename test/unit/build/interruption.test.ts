@@ -3,8 +3,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Interruption } from '../../../src/runtime/build/interruption';
-import { detachMounts, mountsBelow } from '../../../src/runtime/build/mounts-below';
+import { Interruption } from '../../../src/runtime/build/bundle/interruption';
+import { detachMounts, mountsBelow } from '../../../src/runtime/build/rootfs/mounts-below';
 
 let dir: string;
 let module: string;
@@ -13,7 +13,7 @@ beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), 'davit-interruption-'));
   module = join(dir, 'interruption.cjs');
   const esbuild = await import('esbuild');
-  const entryPoints = [join(__dirname, '../../../src/runtime/build/interruption.ts')];
+  const entryPoints = [join(__dirname, '../../../src/runtime/build/bundle/interruption.ts')];
   await esbuild.build({ entryPoints, bundle: true, platform: 'node', outfile: module });
 });
 afterAll(() => rmSync(dir, { recursive: true }));

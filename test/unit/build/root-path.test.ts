@@ -12,8 +12,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { makeDirectoryInRoot, resolveInRoot } from '../../../src/runtime/build/root-path';
-import { applyEntries, listTree, placeFile, takeFile } from '../../../src/runtime/build/tree-files';
+import { makeDirectoryInRoot, resolveInRoot } from '../../../src/runtime/build/rootfs/root-path';
+import { applyEntries, listTree, placeFile, takeFile } from '../../../src/runtime/build/rootfs/tree-files';
 
 let dir: string;
 let root: string;

@@ -3,10 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { parseDefinition } from '../../../src/formats/definition/parse';
 import { localSource, referencesOf, uriOf } from '../../../src/runtime/build/bootstrap/from-uri';
 import { bootstrapAgent } from '../../../src/runtime/build/bootstrap/index';
-import { exitWords } from '../../../src/runtime/build/exit-words';
-import { rightsOf } from '../../../src/runtime/build/rights';
-import { sectionCommand } from '../../../src/runtime/build/section-args';
-import { compileSection, type SectionRequest } from '../../../src/runtime/build/section-plan';
+import { exitWords } from '../../../src/runtime/build/sections/exit-words';
+import { rightsOf } from '../../../src/runtime/build/bundle/rights';
+import { sectionCommand } from '../../../src/runtime/build/sections/section-args';
+import { compileSection, type SectionRequest } from '../../../src/runtime/build/sections/section-plan';
 import { rootCaller } from '../launch/support';
 
 const stage = (text: string) => parseDefinition(text, 'x.def').definition.stages[0]!;

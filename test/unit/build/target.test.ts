@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RuntimeError } from '../../../src/errors';
-import { checkTarget, replaceTarget } from '../../../src/runtime/build/target';
+import { checkTarget, replaceTarget } from '../../../src/runtime/build/bundle/target';
 
 let dir: string;
 beforeAll(() => {
@@ -104,7 +104,7 @@ describe('replaceTarget', () => {
     const module = join(dir, 'target.cjs');
     const esbuild = await import('esbuild');
     await esbuild.build({
-      entryPoints: [join(__dirname, '../../../src/runtime/build/target.ts')],
+      entryPoints: [join(__dirname, '../../../src/runtime/build/bundle/target.ts')],
       bundle: true,
       platform: 'node',
       outfile: module,

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { BEGIN, compatibilityTables, END } from '../../../src/cli/compatibility';
+import { BEGIN, compatibilityTables, END } from '../../../src/cli/help/compatibility';
 import { allFlags } from '../../../src/cli/flags';
 
 const path = join(__dirname, '../../../docs/compatibility.md');

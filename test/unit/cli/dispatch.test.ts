@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { dispatch } from '../../../src/cli/dispatch';
-import { Terminal } from '../../../src/cli/render';
-import { version } from '../../../src/cli/version';
+import { Terminal } from '../../../src/cli/terminal/render';
+import { version } from '../../../src/cli/command-line/version';
 
 async function davit(
   argv: string[],

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { applyEnvironment, lookUp } from '../../../src/cli/environment';
+import { applyEnvironment, lookUp } from '../../../src/cli/command-line/environment';
 import { flagsOf } from '../../../src/cli/flags';
-import { type Options, parseFlags } from '../../../src/cli/parse';
-import { Terminal } from '../../../src/cli/render';
+import { type Options, parseFlags } from '../../../src/cli/command-line/parse';
+import { Terminal } from '../../../src/cli/terminal/render';
 import { RuntimeError } from '../../../src/errors';
 
 function merge(argv: string[], env: Record<string, string>, command = 'exec'): { options: Options; text: string } {

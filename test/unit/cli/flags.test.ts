@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { allCommands } from '../../../src/cli/commands';
+import { allCommands } from '../../../src/cli/commands/commands';
 import { allFlags, flagsBeforeCommand, flagsOf, sortedFlags } from '../../../src/cli/flags';
 import { camelCase, type Flag } from '../../../src/cli/flags/flag';
-import { flagList } from '../../../src/cli/help';
+import { flagList } from '../../../src/cli/help/help';
 
 const commands = [...new Set(allFlags().flatMap((flag) => flag.commands))];
 

@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { dispatch } from '../../../src/cli/dispatch';
-import { Terminal } from '../../../src/cli/render';
+import { Terminal } from '../../../src/cli/terminal/render';
 
 async function output(...argv: string[]): Promise<string> {
   let out = '';

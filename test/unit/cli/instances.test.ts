@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { dispatch } from '../../../src/cli/dispatch';
-import { Terminal } from '../../../src/cli/render';
+import { Terminal } from '../../../src/cli/terminal/render';
 import type { ProcessIdentity } from '../../../src/native';
 import { encodeRecord } from '../../../src/runtime/instance/record';
 import { FakeLocks, makeStateDir, putInstance, sampleRecord } from '../instance/fixtures';

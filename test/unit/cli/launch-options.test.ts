@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { applyEnvironment } from '../../../src/cli/environment';
-import { fetchOptions } from '../../../src/cli/fetch';
+import { applyEnvironment } from '../../../src/cli/command-line/environment';
+import { fetchOptions } from '../../../src/cli/network/fetch';
 import { flagsOf } from '../../../src/cli/flags';
-import { dropWithoutEffect, launchOptions, settleNetwork } from '../../../src/cli/launch-options';
-import { type Options, parseFlags } from '../../../src/cli/parse';
-import { Terminal } from '../../../src/cli/render';
-import { refuseUnsupported } from '../../../src/cli/unsupported';
+import { dropWithoutEffect, launchOptions, settleNetwork } from '../../../src/cli/launch/launch-options';
+import { type Options, parseFlags } from '../../../src/cli/command-line/parse';
+import { Terminal } from '../../../src/cli/terminal/render';
+import { refuseUnsupported } from '../../../src/cli/command-line/unsupported';
 import { defaultLaunchOptions } from '../../../src/runtime/launch/options';
 
 function given(argv: string[], env: Record<string, string> = {}, command = 'exec'): Options {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { flagsOf } from '../../../src/cli/flags';
-import { FlagError, type Options, parseFlags, splitCsv } from '../../../src/cli/parse';
+import { FlagError, type Options, parseFlags, splitCsv } from '../../../src/cli/command-line/parse';
 
 const parse = (...argv: string[]): { options: Options; rest: string[] } => parseFlags(argv, () => flagsOf('exec'));
 const message = (...argv: string[]): string => {

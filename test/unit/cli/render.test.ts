@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { formatMessage, formatTable, LEVEL, Terminal } from '../../../src/cli/render';
+import { formatMessage, formatTable, LEVEL, Terminal } from '../../../src/cli/terminal/render';
 
 function record(): { terminal: Terminal; out: () => string; err: () => string } {
   const streams = ['', '', ''];

@@ -1,8 +1,8 @@
 /** The texts are what Apptainer 1.4.5 printed for the same bytes. */
 import { describe, expect, it } from 'vitest';
-import { headerText, infoText, listText } from '../../../src/cli/sif-text';
-import { objectFromFlags } from '../../../src/cli/sif-object';
-import { Options } from '../../../src/cli/parse';
+import { headerText, infoText, listText } from '../../../src/cli/commands/sif/text';
+import { objectFromFlags } from '../../../src/cli/commands/sif/object';
+import { Options } from '../../../src/cli/command-line/parse';
 import { DataType } from '../../../src/formats/sif/constants';
 import type { SifDescriptor } from '../../../src/formats/sif/descriptor';
 import { decodeHeader } from '../../../src/formats/sif/header';

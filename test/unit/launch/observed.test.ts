@@ -8,29 +8,29 @@ const src = resolve(__dirname, '../../../src');
 /** Modules that may use node:fs and node:os themselves, and why. */
 const TRUSTED = new Set([
   'observed-fs.ts', // notes
-  'cli/version.ts', // unbundled: reads package.json for --version
+  'cli/command-line/version.ts', // unbundled: reads package.json for --version
   'native.ts', // loads the addon; says why when it cannot
-  'cli/plan-cache.ts', // removes plans
-  'cli/render.ts', // writes; whether a descriptor is a terminal is noted by begin()
+  'cli/launch/plan-cache.ts', // removes plans
+  'cli/terminal/render.ts', // writes; whether a descriptor is a terminal is noted by begin()
   'runtime/image/open.ts', // the type Stats
 ]);
 
 /** Imported when needed. Everything that a launch would load is refused to be remembered, or is not a launch. */
 const LATER = new Set([
-  './fetch', // refuse() before it
+  '../network/fetch', // refuse() before it
   './start-many', // several instances at once are not remembered
   '../image/unpack', // refuse() before it
-  '../runtime/launch/describe', // --dry-run and --verbose
+  '../../runtime/launch/describe', // --dry-run and --verbose
   'node:os', // sawAccount() before it
   'pino', // launches with DAVIT_LOG are not remembered
-  './man-page', // no launch
+  './help/man-page', // no launch
   './signing.apart', // no launch
 ]);
 
 /** Of process what SightKind.CALLER covers, or what says nothing about a launch. */
 const PROCESS = new Set(['pid', 'getuid', 'geteuid', 'getgid', 'getgroups', 'cwd', 'umask', 'arch', 'dlopen', 'env']);
 
-/** The modules that are loaded with src/cli/dispatch.ts and src/cli/launch.ts, by their paths below src/. */
+/** The modules that are loaded with src/cli/dispatch.ts and src/cli/launch/launch.ts, by their paths below src/. */
 function reached(): Map<string, string> {
   const found = new Map<string, string>();
   const visit = (path: string): void => {
@@ -44,7 +44,7 @@ function reached(): Map<string, string> {
     }
   };
   visit(join(src, 'cli/dispatch.ts'));
-  visit(join(src, 'cli/launch.ts'));
+  visit(join(src, 'cli/launch/launch.ts'));
   return found;
 }
 
@@ -52,7 +52,12 @@ describe('modules that a launch is compiled by', () => {
   const modules = reached();
 
   it('are all found', () => {
-    for (const name of ['observed-fs.ts', 'runtime/launch/compile.ts', 'runtime/image/open.ts', 'cli/environment.ts']) {
+    for (const name of [
+      'observed-fs.ts',
+      'runtime/launch/compile.ts',
+      'runtime/image/open.ts',
+      'cli/command-line/environment.ts',
+    ]) {
       expect([...modules.keys()]).toContain(name);
     }
   });
@@ -62,8 +67,8 @@ describe('modules that a launch is compiled by', () => {
       .map(([, module]) => module)
       .filter((module) => module !== 'node:path');
     if (!TRUSTED.has(name)) expect(foreign).toEqual([]);
-    // Tables of commands: what a launch loads of them is src/cli/launch.ts, where this began.
-    if (/^cli\/([\w-]+-)?commands\.ts$/.test(name)) return;
+    // Tables of commands: what a launch loads of them is src/cli/launch/launch.ts, where this began.
+    if (/^cli\/commands\/([\w-]+-)?commands\.ts$/.test(name)) return;
     const later = [...text.matchAll(/(?:import|require)\('([^']+)'\)/g)].map(([, module]) => module as string);
     expect(later.filter((module) => !LATER.has(module))).toEqual([]);
   });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { formatKey, formatSearch } from '../../../src/cli/key-listing';
-import { goTime } from '../../../src/cli/go-time';
+import { formatKey, formatSearch } from '../../../src/cli/commands/signing/key-listing';
+import { goTime } from '../../../src/cli/commands/signing/go-time';
 import { KeyServerClient, keyServers, keyServerUrl } from '../../../src/runtime/signing/key-server';
 import { fingerprint, readKeys } from '../../../src/runtime/signing/openpgp';
 import { cleoPublic } from '../../fixtures/signed';

@@ -2,8 +2,10 @@
 import { RuntimeError } from '../../../errors';
 import { headerValue } from '../../../formats/definition/definition';
 import { hostArch } from '../../image/arch';
-import type { BootstrapAgent, Fetching } from './agent';
-import { requireHostProgram, runHostProgram, wordsOf } from './host-program';
+import type { Fetching } from '../bundle/fetching';
+import { requireHostProgram } from '../sections/host-program';
+import type { BootstrapAgent } from './agent';
+import { runHostProgram, wordsOf } from './run-host-program';
 
 const INSTALL =
   'install it: "pacman -S arch-install-scripts" or "apt install arch-install-scripts pacman-package-manager"';

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { RuntimeError } from '../../../errors';
 import { prepareTree } from '../../../formats/container/compose';
 import type { Stage } from '../../../formats/definition/definition';
-import { runInside } from '../container-script';
-import { exitWords } from '../exit-words';
-import { applyEntries, placeFile } from '../tree-files';
+import { applyEntries, placeFile } from '../rootfs/tree-files';
+import { runInside } from '../sections/container-script';
+import { exitWords } from '../sections/exit-words';
 import type { BootstrapAgent } from './agent';
 import { requiredHeader } from './header';
 

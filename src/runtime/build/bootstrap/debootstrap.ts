@@ -1,9 +1,10 @@
 /** Debian and Ubuntu, by debootstrap(8). */
 import { headerValue } from '../../../formats/definition/definition';
 import { hostArch } from '../../image/arch';
+import { requireHostProgram } from '../sections/host-program';
 import type { BootstrapAgent } from './agent';
 import { requiredHeader } from './header';
-import { requireHostProgram, runHostProgram, wordsOf } from './host-program';
+import { runHostProgram, wordsOf } from './run-host-program';
 
 /** What a container does not need; the rest of a minimal system is the distribution's choice. */
 const EXCLUDED = ['openssl', 'udev', 'debconf-i18n', 'e2fsprogs'];

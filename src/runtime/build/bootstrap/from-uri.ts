@@ -3,10 +3,11 @@ import { resolve } from 'node:path';
 import { headerValue, type Stage } from '../../../formats/definition/definition';
 import { inspectImage } from '../../image/open';
 import { unsupportedUri } from '../../image/uri';
-import { fingerprintsOf, unsignable, type Verifying, verifyBase } from '../verify-base';
-import type { BootstrapAgent, Fetching, Wanted } from './agent';
+import type { Fetching, Wanted } from '../bundle/fetching';
+import type { BootstrapAgent } from './agent';
 import { requiredHeader } from './header';
 import { fillFromImage } from './local-image';
+import { fingerprintsOf, unsignable, type Verifying, verifyBase } from './verify-base';
 
 /** Agents that are the scheme of a URI, and what stands behind the scheme. */
 const SCHEMES: Record<string, '//' | ''> = {

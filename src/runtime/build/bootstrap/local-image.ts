@@ -5,14 +5,14 @@ import { RuntimeError } from '../../../errors';
 import { imageAddonPath, runTask } from '../../../workers/pool';
 import type { UnpackSandboxTask } from '../../../workers/unpack-sandbox';
 import { type InspectedImage, inspectImage } from '../../image/open';
-import { carriedObjects } from '../carried';
-import type { BuildContext } from '../context';
-import { runProgram } from '../host-script';
-import { exitWords } from '../exit-words';
-import { imageDateS } from '../image-date';
-import { fingerprintsOf, verifyBase } from '../verify-base';
+import type { BuildContext } from '../bundle/context';
+import { exitWords } from '../sections/exit-words';
+import { runProgram } from '../sections/host-script';
 import type { BaseImage, BootstrapAgent } from './agent';
+import { carriedObjects } from './carried';
 import { requiredHeader } from './header';
+import { imageDateS } from './image-date';
+import { fingerprintsOf, verifyBase } from './verify-base';
 
 export const localImage: BootstrapAgent = {
   async fill(stage, rootfs, ctx) {

@@ -2,10 +2,11 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { RuntimeError } from '../../../errors';
 import { headerValue, type Stage } from '../../../formats/definition/definition';
-import type { BuildContext } from '../context';
+import type { BuildContext } from '../bundle/context';
+import { requireHostProgram } from '../sections/host-program';
 import type { BootstrapAgent } from './agent';
 import { requiredHeader } from './header';
-import { requireHostProgram, runHostProgram, wordsOf } from './host-program';
+import { runHostProgram, wordsOf } from './run-host-program';
 
 const INSTALL = 'install it: "dnf install dnf" or "apt install dnf"';
 /** What makes a system of the packages: the release file, which also tells the version, and a shell. */

@@ -1,8 +1,9 @@
 /** openSUSE and SLE, by zypper(8). */
 import { RuntimeError } from '../../../errors';
 import { headerValue, type Stage } from '../../../formats/definition/definition';
+import { requireHostProgram } from '../sections/host-program';
 import type { BootstrapAgent } from './agent';
-import { requireHostProgram, runHostProgram, wordsOf } from './host-program';
+import { runHostProgram, wordsOf } from './run-host-program';
 
 const INSTALL = 'install it: "zypper install zypper", "dnf install zypper" or "apt install zypper"';
 /** What registers a SLE system with its vendor. */

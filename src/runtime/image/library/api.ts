@@ -4,7 +4,7 @@ import { RuntimeError } from '../../../errors';
 import { isObject, type JsonObject, optionalString, parseObject, printable } from '../../../formats/oci/json';
 import type { FetchContext } from '../source';
 import { requestAll } from '../transfer/answer';
-import type { HttpRequest, HttpResponse } from '../transfer/http';
+import type { HttpRequest, HttpResponse } from '../transfer/message';
 import { shownUrl } from '../transfer/wording';
 import type { LibraryEndpoint } from './endpoint';
 

@@ -6,7 +6,7 @@ import { errnoOf, RuntimeError } from '../../../errors';
 import { isObject, type JsonObject, optionalString } from '../../../formats/oci/json';
 import { progressOf } from '../oci/progress-of';
 import type { FetchContext } from '../source';
-import { discard } from '../transfer/answer';
+import { discard } from '../transfer/message';
 import { LibraryApi } from './api';
 import { libraryEndpoint } from './endpoint';
 import { type LibraryReference, parseLibraryReference } from './reference';

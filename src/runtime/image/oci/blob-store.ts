@@ -1,9 +1,9 @@
 /** Blobs as files: in the cache, or where there is none in a temporary directory. */
-import type { Descriptor } from '../../../formats/oci/manifest';
 import { parseDigest } from '../../../formats/oci/digest';
+import type { Descriptor } from '../../../formats/oci/manifest';
 import type { FetchContext } from '../source';
 import { download } from '../transfer/download';
-import type { HttpResponse } from '../transfer/http';
+import type { HttpResponse } from '../transfer/message';
 import { progressOf, shortDigest } from './progress-of';
 
 /** Opens a blob from a byte on. */

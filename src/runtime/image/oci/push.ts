@@ -8,8 +8,7 @@ import { OCI_MANIFEST, SIF_CONFIG, SIF_LAYER } from '../../../formats/oci/media-
 import { parseReference } from '../../../formats/oci/reference';
 import { hashOf } from '../cache/entry';
 import type { FetchContext } from '../source';
-import { discard, headerOf } from '../transfer/answer';
-import type { HttpResponse } from '../transfer/http';
+import { discard, headerOf, type HttpResponse } from '../transfer/message';
 import { isPassingError, pauseMs } from '../transfer/retry';
 import { failureCode } from '../transfer/wording';
 import { endpointsFor, type Endpoint } from './endpoints';

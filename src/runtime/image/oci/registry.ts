@@ -5,10 +5,11 @@ import { parseDigest } from '../../../formats/oci/digest';
 import type { Credentials } from '../../../formats/oci/docker-config';
 import { MAX_JSON_BYTES } from '../../../formats/oci/json';
 import { ACCEPTED_MANIFESTS } from '../../../formats/oci/media-types';
-import { discard, headerOf, readAll } from '../transfer/answer';
-import type { HttpClient, HttpRequest, HttpResponse } from '../transfer/http';
-import { registryError } from './registry-error';
+import { readAll } from '../transfer/answer';
+import type { HttpClient } from '../transfer/http';
+import { discard, headerOf, type HttpRequest, type HttpResponse } from '../transfer/message';
 import { isCertificateError } from '../transfer/wording';
+import { registryError } from './registry-error';
 import { answerChallenge } from './token';
 
 export interface RegistryOptions {

@@ -4,7 +4,8 @@ import { type Challenge, parseChallenges } from '../../../formats/oci/authentica
 import type { Credentials } from '../../../formats/oci/docker-config';
 import { parseObject } from '../../../formats/oci/json';
 import { type Answer, requestAll } from '../transfer/answer';
-import type { HttpClient, HttpRequest } from '../transfer/http';
+import type { HttpClient } from '../transfer/http';
+import type { HttpRequest } from '../transfer/message';
 import { shownUrl } from '../transfer/wording';
 import { registryError } from './registry-error';
 

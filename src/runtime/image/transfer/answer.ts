@@ -1,30 +1,9 @@
-/** What is done with an answer: read it whole, or leave it. */
+/** Answers that are read whole. */
 import { RuntimeError } from '../../../errors';
-import type { HttpClient, HttpRequest, HttpResponse } from './http';
+import type { HttpClient } from './http';
+import type { HttpRequest, HttpResponse } from './message';
 import { isPassingError, pauseMs } from './retry';
 import { failureCode, networkError, shownUrl } from './wording';
-
-/** What is read of an answer nobody wants, so that its connection can be used again. */
-const DUMP_BYTES = 64 << 10;
-
-/** The first value of a header. */
-export function headerOf(response: Pick<HttpResponse, 'headers'>, name: string): string | undefined {
-  const value = response.headers[name];
-  return Array.isArray(value) ? value[0] : value;
-}
-
-/** Leaves an answer; a short one is read to its end, so that its connection can be used again. */
-export async function discard({ body }: Pick<HttpResponse, 'body'>): Promise<void> {
-  let length = 0;
-  try {
-    for await (const chunk of body as AsyncIterable<Buffer>) {
-      length += chunk.length;
-      if (length > DUMP_BYTES) return;
-    }
-  } catch {
-    // nobody wanted it
-  }
-}
 
 /**
  * Reads a whole answer.

@@ -3,8 +3,8 @@
  * when size and digest are what was announced.
  */
 import { RuntimeError } from '../../../errors';
-import { discard, headerOf } from './answer';
-import type { HttpClient, HttpResponse } from './http';
+import type { HttpClient } from './http';
+import { discard, headerOf, type HttpResponse } from './message';
 import { PartialFile } from './partial-file';
 import { isPassingError, pauseMs } from './retry';
 import { failureCode, networkError, shownUrl } from './wording';

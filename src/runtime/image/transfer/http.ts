@@ -2,12 +2,11 @@
  * HTTP as registries, libraries and web servers need it: proxies, certificates, redirects, tries again when a failure may
  * pass. Answers that are not successes are returned, not thrown; only the caller knows what they mean.
  */
-import type { Agent, IncomingHttpHeaders } from 'node:http';
-import type { Readable } from 'node:stream';
+import type { Agent } from 'node:http';
 import { RuntimeError } from '../../../errors';
-import { discard, headerOf } from './answer';
 import { secureContextFor, type TrustOptions } from './certificates';
 import { httpAgent, httpsAgent, type Route, send, type Tls, TunnelAgent } from './connection';
+import { discard, type HttpRequest, type HttpResponse, headerOf } from './message';
 import { type Environment, proxyFor } from './proxy';
 import {
   DEFAULT_RETRY,
@@ -31,29 +30,6 @@ export interface HttpOptions {
   silenceTimeoutMs?: number;
   /** Told about every try that failed and is made again. */
   onRetry?: (text: string) => void;
-}
-
-export interface HttpRequest {
-  method?: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
-  url: URL;
-  headers?: Record<string, string>;
-  /** A function is called once for every try. */
-  body?: string | Uint8Array | (() => Readable);
-  /** What the body says is for one server alone: it is not sent to where that redirects. */
-  secretBody?: boolean;
-  signal?: AbortSignal;
-  /** Certificates are not checked, and plain http is a fine place to be redirected to. */
-  insecure?: boolean;
-  /** One try only: asking again could do twice what was asked for, or somebody else tries again. */
-  once?: boolean;
-}
-
-export interface HttpResponse {
-  status: number;
-  headers: IncomingHttpHeaders;
-  /** Where the answer came from, after redirects. */
-  url: URL;
-  body: Readable;
 }
 
 const MAX_REDIRECTS = 10;

@@ -1,7 +1,0 @@
-import type { CommandContext } from '../command';
-import { launch } from '../launch';
-
-/** An instance whose program is the runscript. */
-export function run(context: CommandContext): Promise<number> {
-  return launch('start', context, true);
-}

@@ -1,0 +1,44 @@
+/** Launches that are remembered, so that the front door can repeat them without Node (docs/plan-cache.md). */
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { native, packageRoot } from '../../native';
+import type { Action, Caller } from '../../runtime/launch/options';
+import { stateDirectory } from '../../runtime/state-directory';
+import { davit } from '../../schema/generated/plan-cache';
+import { testimony } from '../../witness';
+import type { CommandContext } from '../command-line/command';
+
+/** Words that follow the image are parameters: the same plan serves all of them. */
+const PARAMETERS: Record<Action, number> = {
+  exec: davit.Parameters.COMMAND,
+  run: davit.Parameters.ANY,
+  test: davit.Parameters.ANY,
+  shell: davit.Parameters.NONE,
+  start: davit.Parameters.NAME,
+};
+
+/** Whether this launch may be remembered at all: it is executed and says nothing of its own. */
+export function remembers({ env, options, terminal }: CommandContext): boolean {
+  return env.DAVIT_PLAN_CACHE !== 'off' && !env.DAVIT_LOG && !options.has('dryRun') && !terminal.shows('verbose');
+}
+
+/** Removes the remembered plans of the caller. */
+export function cleanPlans(env: CommandContext['env']): void {
+  rmSync(join(stateDirectory(process.getuid?.() ?? 0, env), 'plans'), { recursive: true, force: true });
+}
+
+/** Stores a plan for the next launch of the same command line, unless something was said that a repetition would not. */
+export function remember(action: Action, plan: Uint8Array, caller: Caller, context: CommandContext): void {
+  const { args, words, env, terminal } = context;
+  if (terminal.used) return;
+  const entry = testimony(
+    {
+      words: words.slice(0, words.length - args.length + 1),
+      parameters: PARAMETERS[action],
+      compiler: join(packageRoot(), 'dist', 'davit.cjs'),
+      plan,
+    },
+    env,
+  );
+  if (entry !== undefined) native().storePlan(stateDirectory(caller.uid, env), entry);
+}
