@@ -79,6 +79,7 @@ const testNeeds = [
   { what: 'umoci (images for registries)', program: ['umoci'], debian: 'umoci', fedora: 'umoci' },
   { what: 'openssl (certificates of registries)', program: ['openssl'], debian: 'openssl', fedora: 'openssl' },
   { what: 'bsdtar (test images)', program: ['bsdtar'], debian: 'libarchive-tools', fedora: 'bsdtar' },
+  { what: 'fusermount3 (a file system that hangs)', program: ['fusermount3'], debian: 'fuse3', fedora: 'fuse3' },
   { what: 'getfattr (test images)', program: ['getfattr'], debian: 'attr', fedora: 'attr' },
   { what: 'clang-format (lint)', program: ['clang-format'], debian: 'clang-format', fedora: 'clang-tools-extra' },
 ];

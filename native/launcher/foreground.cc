@@ -73,7 +73,7 @@ int run_in_place(Context& ctx) {
   pid_t server;
   SharedImage used;
   bool by_helper = needs_map_helpers(namespaces);
-  use_shared_image(ctx, &used);
+  use_shared_image(ctx, shared_image_key(ctx.plan), -1, &used);
   if (!spawn_server(ctx, {.orphan = true}, &server) || (by_helper && !start_map_helper(ctx, &helper)))
     return report_failure(ctx);
   if (!enter_namespaces(ctx)) {
@@ -92,7 +92,7 @@ int run_child(Context& ctx) {
   pid_t server = 0;
   int report[2], events[2], go[2], alive[2];
   SharedImage used;
-  use_shared_image(ctx, &used);
+  use_shared_image(ctx, shared_image_key(ctx.plan), -1, &used);
   if (!spawn_server(ctx, {.ends_with_parent = true}, &server)) return report_failure(ctx);
   if (pipe2(report, O_CLOEXEC) || pipe2(events, O_CLOEXEC) || pipe2(go, O_CLOEXEC) || pipe2(alive, O_CLOEXEC)) {
     ctx.fail(errno, "make a pipe");

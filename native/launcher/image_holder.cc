@@ -3,6 +3,7 @@
 // read it) and clone the mount from there.
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -22,6 +23,9 @@ namespace davit {
 namespace {
 
 const SharedImage* held_image = nullptr;  // for the signal handler: the holder's own
+
+// A holder that is not ready by then waits for a file system that does not answer; the launch does without it.
+constexpr int kHolderWaitMs = 5000;
 
 // Without its server the mount is of no use to anybody who comes later; those who have it have noticed by themselves.
 void server_has_ended(int) {
@@ -53,7 +57,7 @@ bool mount_alone(Context& ctx, const MountFuse& mount) {
   return alone || ctx.fail(errno, "mount the image in a namespace of its own");
 }
 
-bool hold(Context& ctx, const MountFuse& mount, const ShareKey& key, SharedImage* image) {
+bool hold(Context& ctx, const MountFuse& mount, const ShareKey& key, SharedImage* image, int report) {
   Fd file(retry([&] { return open(mount.image, O_RDONLY | O_CLOEXEC | O_NOCTTY); }));
   ShareKey opened;
   if (!file.valid() || !image_key(mount, file.get(), &opened) || opened.view() != key.view())
@@ -65,21 +69,21 @@ bool hold(Context& ctx, const MountFuse& mount, const ShareKey& key, SharedImage
   image->holder_start = process_start_time(image->holder);
   image->server_start = process_start_time(image->server);
   if (!mount_alone(ctx, mount)) return false;  // from here on /proc is not the host's any more
-  int error = become_holder(key, image);
+  int error = become_holder(key, image, report);
   return !error || ctx.fail(error, "note the shared FUSE server in the state directory");
 }
 
 [[noreturn]] void run_holder(Context& ctx, const MountFuse& mount, const ShareKey& key, SharedImage* image,
                              int report) {
   setsid();
-  image->file.reset();  // the maker's: a lock of it would never be released
+  let_go_of_file(image);  // the maker's: a lock of it would never be released
   close_all_but({image->dir.get(), report});
   int null = open("/dev/null", O_RDWR | O_CLOEXEC);
   for (int fd = 0; fd < 3; fd++) dup2(null, fd);
   struct sigaction action = {};
   action.sa_handler = SIG_DFL;
   for (int signal : {SIGTERM, SIGCHLD}) sigaction(signal, &action, nullptr);
-  if (!hold(ctx, mount, key, image)) {
+  if (!hold(ctx, mount, key, image, report)) {
     write_all(report, {reinterpret_cast<const char*>(&ctx.failure), sizeof ctx.failure});
     if (image->server > 0) kill(image->server, SIGKILL);
     _exit(kFatalStatus);
@@ -103,21 +107,42 @@ bool hold(Context& ctx, const MountFuse& mount, const ShareKey& key, SharedImage
   _exit(0);
 }
 
+// Waits until the holder is ready, which closes its end, or has written why it is not. Not for ever: its image may lie
+// on a file system that hangs. Nor longer than the starting command lives (`starter`: a pipe that it reads, or -1).
+bool await_holder(int report, int starter) {
+  struct pollfd waits[] = {{report, POLLIN, 0}, {starter, 0, 0}};
+  Failure failure;
+  return retry([&] { return poll(waits, 2, kHolderWaitMs); }) > 0 && waits[0].revents &&
+         !receive_failure(report, &failure);
+}
+
 // A holder that is nobody's child. False when it could not be made: what stands in its way, a server of the launch's
 // own may do without, or it says why.
-bool make_holder(Context& ctx, const MountFuse& mount, const ShareKey& key, SharedImage* image) {
-  int report[2];
+bool make_holder(Context& ctx, const MountFuse& mount, const ShareKey& key, SharedImage* image, int starter) {
+  int report[2], born[2];
   if (pipe2(report, O_CLOEXEC) != 0) return false;
-  pid_t child = fork();
-  if (child == 0) {
-    if (fork() == 0) run_holder(ctx, mount, key, image, report[1]);
-    _exit(0);
+  if (pipe2(born, O_CLOEXEC) != 0) {
+    close(report[0]);
+    close(report[1]);
+    return false;
   }
-  close(report[1]);
-  Failure failure;
-  bool made = child > 0 && !receive_failure(report[0], &failure);
-  close(report[0]);
+  // With this process's descriptors: the holder's pidfd is made in their table, and no other process can be meant by
+  // it.
+  pid_t child = sys::clone3_fork(CLONE_FILES, nullptr, SIGCHLD);
+  if (child == 0) {
+    int pidfd = -1;
+    if (sys::clone3_fork(0, &pidfd, SIGCHLD) == 0) run_holder(ctx, mount, key, image, report[1]);
+    _exit(write(born[1], &pidfd, sizeof pidfd) == static_cast<ssize_t>(sizeof pidfd) ? 0 : 1);
+  }
+  int pidfd = -1;
   if (child > 0) retry([&] { return waitpid(child, nullptr, 0); });
+  for (int fd : {report[1], born[1]}) close(fd);
+  if (child < 0 || read(born[0], &pidfd, sizeof pidfd) != static_cast<ssize_t>(sizeof pidfd)) pidfd = -1;
+  Fd holder(pidfd);
+  bool made = holder.valid() && await_holder(report[0], starter);
+  // One that hangs ends when its file system lets go of it, without having touched anything.
+  if (!made && holder.valid()) sys::pidfd_send_signal(holder.get(), SIGKILL);
+  for (int fd : {report[0], born[0]}) close(fd);
   return made;
 }
 
@@ -191,15 +216,21 @@ bool enter_namespaces(Context& ctx) {
   return unshare(static_cast<int>(new_namespaces(ctx))) == 0;
 }
 
-void use_shared_image(Context& ctx, SharedImage* used) {
-  const MountFuse* mount = fuse_mount_of(ctx.plan);
-  if (!mount || !*mount->share_dir || needs_map_helpers(ctx.plan.namespaces)) return;
-  if (*ctx.plan.temporary_image.path) return;  // nobody else will ever have that image
+ShareKey shared_image_key(const LaunchPlan& plan) {
   ShareKey key;
-  if (!image_key(*mount, -1, &key)) return;
+  const MountFuse* mount = fuse_mount_of(plan);
+  if (!mount || !*mount->share_dir || needs_map_helpers(plan.namespaces)) return key;
+  if (*plan.temporary_image.path) return key;  // nobody else will ever have that image
+  image_key(*mount, -1, &key);
+  return key;
+}
+
+void use_shared_image(Context& ctx, const ShareKey& key, int starter, SharedImage* used) {
+  if (!key.size()) return;
+  const MountFuse* mount = fuse_mount_of(ctx.plan);
   Share share = share_image(mount->share_dir, key, mount->share_make, used);
   if (share == Share::Absent && mount->share_make) {
-    bool made = make_holder(ctx, *mount, key, used);
+    bool made = make_holder(ctx, *mount, key, used, starter);
     if (!made) forget_holder(*used);
     if (made && holder_made(key, used)) share = Share::Alive;
   }

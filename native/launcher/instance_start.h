@@ -20,6 +20,7 @@ struct KeeperPlan {
   int log_out = -1, log_err = -1, input = -1;
   const char* log_out_path = "";
   const char* log_err_path = "";
+  ShareKey image;  // of a FUSE server to share, or empty
 };
 [[noreturn]] void run_keeper(Context& ctx, KeeperPlan& plan);
 

@@ -202,7 +202,7 @@ void server_ended(Keeper& keeper) {
 
 // The FUSE server, where the image needs one: one that serves other instances too, or one of its own.
 bool find_server(Context& ctx, Keeper& keeper) {
-  use_shared_image(ctx, &keeper.shared);
+  use_shared_image(ctx, keeper.plan->image, keeper.plan->status, &keeper.shared);
   if (!spawn_server(ctx, {.ends_with_parent = true}, &keeper.server)) return false;
   keeper.own_server = keeper.server != 0;
   if (keeper.own_server) {

@@ -56,10 +56,15 @@ bool spawn_server(Context& ctx, const ServerLife& life, pid_t* pid);
 // The plan's mountFuse step, or nullptr.
 const MountFuse* fuse_mount_of(const LaunchPlan& plan);
 
-// image_holder.cc: where the plan shares FUSE servers, finds the one of the image, or makes it when the plan says so.
-// With one, ctx.shared_image is a clone of its mount and ctx.shared_user the user namespace that has to be entered;
-// *used keeps the server for later launches as long as it is open. Otherwise nothing has changed.
-void use_shared_image(Context& ctx, SharedImage* used);
+// image_holder.cc: what launches must have in common to share the FUSE server of the plan's image; empty where none is
+// shared. Looks at the image, which may take for ever: for a process that ends with its terminal.
+ShareKey shared_image_key(const LaunchPlan& plan);
+// Finds the server of that key, or makes it when the plan says so. With one, ctx.shared_image is a clone of its mount
+// and ctx.shared_user the user namespace that has to be entered; *used keeps the server for later launches as long as
+// it is open. Otherwise nothing has changed. Takes seconds at most, and no longer than somebody reads the pipe
+// `starter`
+// (-1: none).
+void use_shared_image(Context& ctx, const ShareKey& key, int starter, SharedImage* used);
 // The plan's namespaces, the user namespace of a shared image instead of a new one: for a child, as fork(2) (-1:
 // errno), or for this process (false: errno).
 pid_t fork_into_namespaces(Context& ctx, int* pidfd);

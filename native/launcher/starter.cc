@@ -189,6 +189,8 @@ int finish(Starter& s, const StartMessage& ready, int status) {
 
 int start_instance(Context& ctx) {
   Starter s{ctx, {}, {}, {}, {}, {}};
+  // Before the name is claimed: on a file system that hangs, this takes for ever.
+  ShareKey image = shared_image_key(ctx.plan);
   if (!claim(s)) return s.fail_now();
   int status[2];
   if (!open_logs(s) || (pipe2(status, O_CLOEXEC) != 0 && !ctx.fail(errno, "make a pipe"))) {
@@ -201,6 +203,7 @@ int start_instance(Context& ctx) {
     if (ctx.plan.output.report_fd > 2) close(ctx.plan.output.report_fd);
     KeeperPlan plan;
     plan.instance = &s.dir;
+    plan.image = image;
     plan.status = status[1];
     plan.log_out = s.out.get();
     plan.log_err = s.err.get();

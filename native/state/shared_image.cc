@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -13,7 +14,7 @@
 namespace davit {
 namespace {
 
-constexpr off_t kAlive = 0, kUsed = 1, kMutation = 2;
+constexpr off_t kAlive = 0, kUsed = 1, kMutation = 2, kHolder = 3;
 constexpr int kMutationWaitMs = 5000;
 constexpr int kTries = 100;  // the holder of that moment was just ending
 
@@ -141,9 +142,26 @@ bool holder_made(const ShareKey& key, SharedImage* out) {
   return lock_held(out->file.get(), kAlive) && read_holder(key, out);
 }
 
-int become_holder(const ShareKey& key, SharedImage* image) {
+void let_go_of_file(SharedImage* image) {
+  struct stat st = {};
+  fstat(image->file.get(), &st);
+  image->file_device = st.st_dev;
+  image->file_inode = st.st_ino;
+  image->file.reset();
+}
+
+int become_holder(const ShareKey& key, SharedImage* image, int report) {
   image->file = open_file(*image, false);
-  if (!image->file.valid()) return errno ? errno : EINVAL;
+  struct stat st;
+  if (!image->file.valid() || fstat(image->file.get(), &st) != 0) return errno ? errno : EINVAL;
+  if (st.st_dev != image->file_device || st.st_ino != image->file_inode) return ESTALE;
+  if (int error = set_lock(image->file.get(), kHolder, F_WRLCK)) return error;
+  // After byte 3: a maker that gives up from here on has a successor that finds the byte taken.
+  struct pollfd reader = {report, 0, 0};
+  if (poll(&reader, 1, 0) != 0) {
+    if (set_lock(image->file.get(), kUsed, F_WRLCK) == 0) forget_holder(*image);
+    return EPIPE;
+  }
   Text<1400> text;
   text.add_number(image->holder).add(" ").add_number(static_cast<int64_t>(image->holder_start)).add(" ");
   text.add_number(image->server).add(" ").add_number(static_cast<int64_t>(image->server_start)).add("\n");

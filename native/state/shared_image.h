@@ -2,6 +2,7 @@
 //   byte 0: held by the holder, a process in the namespaces where the image is mounted, as long as it can be joined
 //   byte 1: held for reading by every user; the holder ends when it gets the byte for writing
 //   byte 2: held for moments by whoever makes a holder
+//   byte 3: held by the one process that may write the file and become the holder
 // The file names the processes and repeats the whole key. The mount itself lives as long as anything has it mounted:
 // the end of the holder takes nothing away from those who use the image.
 #pragma once
@@ -29,6 +30,8 @@ struct SharedImage {
   Text<24> name;
   pid_t holder = 0, server = 0;
   uint64_t holder_start = 0, server_start = 0;
+  dev_t file_device = 0;  // of a holder to be: the file that its maker has locked
+  ino_t file_inode = 0;
 };
 
 enum class Share {
@@ -42,9 +45,11 @@ Share share_image(const char* dir, const ShareKey& key, bool make, SharedImage* 
 // Releases byte 2 and reads what the holder has written. False when there is nothing to be read.
 bool holder_made(const ShareKey& key, SharedImage* out);
 
-// The holder's side. Opens the file again (locks of the maker's descriptor are the maker's), writes it, and takes byte
-// 0. 0 or an errno.
-int become_holder(const ShareKey& key, SharedImage* image);
+// The holder's side. Closes the maker's descriptor, whose locks are the maker's, and notes which file it was.
+void let_go_of_file(SharedImage* image);
+// Opens the file again, writes it, and takes byte 0. A holder that was kept waiting finds that its maker has given up
+// (nobody reads the pipe `report`) or that the file is another's by now, and changes nothing then. 0 or an errno.
+int become_holder(const ShareKey& key, SharedImage* image, int report);
 // Waits until nobody uses the image; then the file is removed.
 void await_last_user(SharedImage* image);
 // Removes the file: nobody finds the holder any more.

@@ -1,5 +1,6 @@
 // Who shares the FUSE server of an image: the locks of <state>/fuse/KEY.
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -43,13 +44,13 @@ pid_t hold(const ShareKey& key, SharedImage* maker) {
   pid_t child = fork();
   if (child == 0) {
     // As the launcher does: a descriptor of a user's would be a user for ever.
-    maker->file.reset();
+    davit::let_go_of_file(maker);
     davit::close_all_but({maker->dir.get(), ready[1]});
     maker->holder = getpid();
     maker->holder_start = davit::process_start_time(getpid());
     maker->server = getppid();
     maker->server_start = davit::process_start_time(getppid());
-    if (davit::become_holder(key, maker) != 0) _exit(1);
+    if (davit::become_holder(key, maker, ready[1]) != 0) _exit(1);
     close(ready[1]);
     davit::await_last_user(maker);
     _exit(0);
@@ -112,6 +113,44 @@ void a_maker_that_fails_leaves_nothing() {
   CHECK(files() == 0);
   CHECK(davit::share_image(directory.c_str(), key, true, &next) == Share::Absent);
   davit::forget_holder(next);
+}
+
+// One that its image's file system has kept for a while: whatever has happened since, it writes nothing.
+void a_late_holder_changes_nothing() {
+  ShareKey key = key_of("image");
+  SharedImage maker, user;
+  CHECK(davit::share_image(directory.c_str(), key, true, &maker) == Share::Absent);
+  int report[2];
+  CHECK(pipe(report) == 0);
+  SharedImage late;
+  late.dir.reset(dup(maker.dir.get()));
+  late.name = maker.name;
+  late.file.reset(dup(maker.file.get()));
+  davit::let_go_of_file(&late);
+  late.holder = late.server = 4711;
+  // Another holder is there.
+  pid_t holder = hold(key, &maker);
+  CHECK(davit::holder_made(key, &maker));
+  CHECK(davit::become_holder(key, &late, report[1]) == EAGAIN);
+  CHECK(davit::share_image(directory.c_str(), key, true, &user) == Share::Alive && user.holder == holder);
+  // It has ended, and the maker has given up.
+  kill(holder, SIGKILL);
+  status_of(holder);
+  close(report[0]);
+  CHECK(davit::become_holder(key, &late, report[1]) == EPIPE);
+  late.file.reset();
+  // The maker has removed the file, and there is another of that name.
+  int other[2];
+  CHECK(pipe(other) == 0);
+  davit::forget_holder(maker);
+  CHECK(davit::become_holder(key, &late, other[1]) == ENOENT);
+  CHECK(davit::share_image(directory.c_str(), key, true, &user) == Share::Absent);
+  CHECK(davit::become_holder(key, &late, other[1]) == ESTALE);
+  late.file.reset();
+  struct stat st;
+  CHECK(fstat(user.file.get(), &st) == 0 && st.st_size == 0);
+  davit::forget_holder(user);
+  for (int fd : {report[1], other[0], other[1]}) close(fd);
 }
 
 // Many at once, each of which comes and goes: never two holders, and none is left.
@@ -208,6 +247,7 @@ int main() {
   the_first_makes_a_holder_and_the_last_ends_it();
   a_dead_holder_is_replaced();
   a_maker_that_fails_leaves_nothing();
+  a_late_holder_changes_nothing();
   crowds();
   foreign_files_are_not_trusted();
   keys_tell_apart();

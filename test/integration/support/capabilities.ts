@@ -24,6 +24,7 @@ const probes = {
       : 'the kernel has no ext3 or no loop devices',
   fuse: () => (canOpen('/dev/fuse') ? undefined : '/dev/fuse cannot be opened'),
   squashfuse_ll: () => missingProgram('squashfuse_ll'),
+  fusermount3: () => missingProgram('fusermount3'),
   mksquashfs: () => missingProgram('mksquashfs'),
   busybox: () => missingProgram('busybox'),
   mkfs_ext3: () =>
