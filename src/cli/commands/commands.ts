@@ -38,7 +38,7 @@ const COMMANDS: readonly CommandSpec[] = [
     summary: 'Print a completion script for a shell',
     description: 'The script completes commands and flags. Load it with: source <(davit completion bash)',
     args: [1, 1],
-    load: () => import('./completion'),
+    load: async () => (await import('./completion')).completionOf({ allCommands, subcommandsOf }),
   },
   {
     name: 'exec',

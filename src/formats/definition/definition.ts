@@ -83,6 +83,11 @@ export function headerValue(stage: Pick<Stage, 'header'>, key: string): string {
   return stage.header.get(key)?.value ?? '';
 }
 
+/** All values of the header, by key in lower case. */
+export function headerOf({ header }: Stage): Record<string, string> {
+  return Object.fromEntries([...header].map(([key, { value }]) => [key, value]));
+}
+
 /** A line of the file. Build arguments may make several out of one: all have its number. */
 export interface Line {
   text: string;

@@ -25,7 +25,7 @@ import { Interruption } from './bundle/interruption';
 import { type BuildOptions, INSIDE_VARIABLE } from './bundle/options';
 import { performing } from './bundle/performing';
 import { type Rights, rightsOf } from './bundle/rights';
-import { buildStages } from './definition-build';
+import { buildStages } from './stages';
 import { exitWords } from './sections/exit-words';
 import { type FakerootCommand, fakerootVariables, findFakeroot, startFakeroot } from './sections/fakeroot-command';
 import { runProgram } from './sections/host-script';
