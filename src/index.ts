@@ -3,16 +3,6 @@ export { type ErrorCode, type ErrorDetails, RuntimeError } from './errors';
 export type { InstanceInfo } from './runtime/instance/info';
 export type { LogStream } from './runtime/instance/logs';
 export { Runtime } from './runtime/instance/runtime';
-export type {
-  ExecOptions,
-  ExecResult,
-  LogOptions,
-  RuntimeOptions,
-  StartManyOptions,
-  StartManyResult,
-  StartOptions,
-  StartedInstance,
-  StopOptions,
-} from './runtime/instance/runtime-options';
+export type * from './runtime/instance/runtime-options';
 export type { FailedStart } from './runtime/instance/start-many';
 export type { LaunchOptions } from './runtime/launch/options';

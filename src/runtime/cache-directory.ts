@@ -1,7 +1,8 @@
 /** Where what can be made again is kept: unpacked images. */
 import { RuntimeError } from '../errors';
 import type { NativeAddon } from '../native';
-import { accessSync, constants } from '../observed-fs';
+import { constants } from '../observed-fs';
+import { mayAccess } from './access';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -15,7 +16,8 @@ export function cacheDirectory(env: Environment, uid: number, addon: Pick<Native
   const shared = [env.APPTAINER_CACHEDIR, env.SINGULARITY_CACHEDIR].find(isSet);
   if (shared !== undefined) return `${shared}/davit`;
   const home = env.HOME;
-  if (isSet(home) && home.startsWith('/') && isWritable(home)) return `${home}/.cache/davit`;
+  if (isSet(home) && home.startsWith('/') && mayAccess(home, constants.W_OK | constants.X_OK))
+    return `${home}/.cache/davit`;
   const path = `/var/tmp/davit-${uid}`;
   const problem = addon.ensureStateDir(path);
   if (problem === null) return path;
@@ -28,13 +30,4 @@ export function cacheDirectory(env: Environment, uid: number, addon: Pick<Native
 
 function isSet(value: string | undefined): value is string {
   return value !== undefined && value.trim() !== '';
-}
-
-function isWritable(directory: string): boolean {
-  try {
-    accessSync(directory, constants.W_OK | constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }

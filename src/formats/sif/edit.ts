@@ -4,7 +4,7 @@ import { writeInt64 } from '../bytes';
 import { DESCRIPTOR_BYTES, NAME_BYTES, PARTITION_ALIGNMENT_BYTES, PartitionType } from './constants';
 import { encodeDescriptor, type SifDescriptor } from './descriptor';
 import type { SifHeader } from './header';
-import type { NewObject } from './write';
+import { describeObject, type NewObject } from './write';
 
 /** The year 1, which deterministic images have for all their dates (Unix seconds). */
 export const NO_TIME_S = -62135596800;
@@ -107,21 +107,8 @@ export class SifEdit {
     const slot = this.freeSlot();
     const timeS = this.changeTime(nowS);
     const offsetBytes = this.nextOffset(object);
-    const descriptor: SifDescriptor = {
-      type: object.type,
-      id: slot + 1,
-      group: object.group,
-      link: object.link ?? 0,
-      linkToGroup: object.linkToGroup ?? false,
-      offsetBytes,
-      sizeBytes,
-      paddedSizeBytes: offsetBytes + sizeBytes - this.endBytes,
-      createdS: timeS,
-      modifiedS: timeS,
-      name: object.name,
-      partition: object.partition,
-      metadata: object.metadata ?? Buffer.alloc(0),
-    };
+    const place = { offsetBytes, sizeBytes, paddedSizeBytes: offsetBytes + sizeBytes - this.endBytes };
+    const descriptor = describeObject(object, slot + 1, timeS, place);
     encodeDescriptor(descriptor, this.table, slot * DESCRIPTOR_BYTES);
     this.slots.set(descriptor.id, slot);
     this.descriptors.push(descriptor);

@@ -25,6 +25,16 @@ export interface NewObject {
   metadata?: Buffer;
 }
 
+/** The entry of an object that has found its place. */
+export function describeObject(
+  { type, name, group, link = 0, linkToGroup = false, partition, metadata = Buffer.alloc(0) }: NewObject,
+  id: number,
+  timeS: number,
+  place: Pick<SifDescriptor, 'offsetBytes' | 'sizeBytes' | 'paddedSizeBytes'>,
+): SifDescriptor {
+  return { ...place, type, id, group, link, linkToGroup, createdS: timeS, modifiedS: timeS, name, partition, metadata };
+}
+
 /**
  * The places in a new SIF. Objects are appended one after the other; where the next one begins is known before its
  * size is, so that a file system can be written straight to its final place.
@@ -52,21 +62,8 @@ export class SifLayout {
       throw new RuntimeError('IMAGE_BUILD', `a SIF has room for ${DEFAULT_DESCRIPTORS} objects`);
     }
     const offsetBytes = this.nextOffset(object);
-    const descriptor: SifDescriptor = {
-      type: object.type,
-      id: this.descriptors.length + 1,
-      group: object.group,
-      link: object.link ?? 0,
-      linkToGroup: object.linkToGroup ?? false,
-      offsetBytes,
-      sizeBytes,
-      paddedSizeBytes: offsetBytes + sizeBytes - this.endBytes,
-      createdS: this.createdS,
-      modifiedS: this.createdS,
-      name: object.name,
-      partition: object.partition,
-      metadata: object.metadata ?? Buffer.alloc(0),
-    };
+    const place = { offsetBytes, sizeBytes, paddedSizeBytes: offsetBytes + sizeBytes - this.endBytes };
+    const descriptor = describeObject(object, this.descriptors.length + 1, this.createdS, place);
     this.descriptors.push(descriptor);
     this.endBytes = offsetBytes + sizeBytes;
     return descriptor;

@@ -1,6 +1,6 @@
 /**
  * From the name of an image to what is known about it, checked. On the path of every start: a handful of system calls,
- * nothing imported but src/observed-fs.ts and node:path.
+ * nothing of Node imported but src/observed-fs.ts and node:path.
  */
 import type { Stats } from 'node:fs';
 import { dirname, resolve } from 'node:path';
@@ -18,12 +18,12 @@ import {
   openChangingSync,
   openSync,
   readOpenedPathSync,
-  readSync,
   realpathSync,
   statFullySync,
   statSync,
 } from '../../observed-fs';
 import { canRun, hostArch } from './arch';
+import { readUpTo } from './read-at';
 import type { Image, OverlaySource } from './types';
 import { imageScheme, unsupportedUri } from './uri';
 
@@ -90,7 +90,7 @@ function inspectDescriptor(fd: number, given: string, path: string): InspectedIm
   if (stat.isDirectory()) return { image: sandbox(given, resolved, stat) };
   if (!stat.isFile()) throw notRecognized('it is neither a file nor a directory');
   const image: Image = { ...identity(given, resolved, stat), kind: 'squashfs' };
-  const bytes = readAt(fd, 0, Math.min(FIRST_READ_BYTES, stat.size));
+  const bytes = readUpTo(fd, 0, Math.min(FIRST_READ_BYTES, stat.size));
   if (looksLikeSif(bytes)) return inspectSif(fd, bytes, image);
   const offsetBytes = findSquashfs(bytes);
   if (offsetBytes === undefined) throw foreignFormat(bytes, stat.size);
@@ -101,7 +101,7 @@ function inspectDescriptor(fd: number, given: string, path: string): InspectedIm
 function inspectSif(fd: number, bytes: Buffer, image: Image): InspectedImage {
   const { header, descriptors } = readTable(fd, bytes, image.sizeBytes);
   const primary = selectPrimary(descriptors);
-  const superblock = readAt(fd, primary.offsetBytes, Math.min(SUPERBLOCK_BYTES, primary.sizeBytes));
+  const superblock = readUpTo(fd, primary.offsetBytes, Math.min(SUPERBLOCK_BYTES, primary.sizeBytes));
   image.kind = 'sif';
   image.arch = primary.partition.arch ?? header.arch;
   image.squashfs = checkedSquashfs(superblock, primary.offsetBytes, primary.sizeBytes);
@@ -114,7 +114,7 @@ function inspectSif(fd: number, bytes: Buffer, image: Image): InspectedImage {
 function readTable(fd: number, bytes: Buffer, sizeBytes: number): { header: SifHeader; descriptors: SifDescriptor[] } {
   const header = decodeHeader(bytes, sizeBytes);
   const { tableOffsetBytes: start, tableSizeBytes: size } = header;
-  const table = start + size <= bytes.length ? bytes.subarray(start, start + size) : readAt(fd, start, size);
+  const table = start + size <= bytes.length ? bytes.subarray(start, start + size) : readUpTo(fd, start, size);
   if (table.length < size) throw new RuntimeError('IMAGE_FORMAT', 'reading descriptors: unexpected EOF');
   return { header, descriptors: decodeTable(table, header, sizeBytes) };
 }
@@ -151,7 +151,7 @@ function readOverlay<T>(
     fd = open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
     const stat = fstatSync(fd);
     if (!stat.isFile()) throw new RuntimeError('IMAGE_FORMAT', 'image format not recognized');
-    return inspect(fd, readAt(fd, 0, Math.min(FIRST_READ_BYTES, stat.size)), stat);
+    return inspect(fd, readUpTo(fd, 0, Math.min(FIRST_READ_BYTES, stat.size)), stat);
   } catch (error) {
     throw error instanceof RuntimeError ? error : openError(path, path, error);
   } finally {
@@ -201,17 +201,6 @@ function descriptorPath(fd: number, path: string): string {
     // no /proc
   }
   return realpathSync(path);
-}
-
-function readAt(fd: number, offset: number, length: number): Buffer {
-  const bytes = Buffer.allocUnsafe(length);
-  let done = 0;
-  while (done < length) {
-    const count = readSync(fd, bytes, done, length - done, offset + done);
-    if (count === 0) break;
-    done += count;
-  }
-  return bytes.subarray(0, done);
 }
 
 /** A directory that may be searched but not listed is a fine sandbox. */

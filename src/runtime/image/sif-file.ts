@@ -23,7 +23,8 @@ import { SifLayout } from '../../formats/sif/write';
 import { native } from '../../native';
 import { errnoText } from './errno-text';
 import { partialBeside } from './partial-name';
-import { COPY_BYTES, copyAll, readUpTo, writeAll } from './positioned-io';
+import { readUpTo } from './read-at';
+import { COPY_BYTES, copyAll, writeAll } from './write-at';
 
 /** Before the umask: a SIF is a program. */
 const SIF_MODE = 0o755;

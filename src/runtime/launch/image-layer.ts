@@ -1,6 +1,7 @@
 /** How an image becomes the lowest layer of a root: by the kernel, by a FUSE server, or as a directory. */
 import { RuntimeError } from '../../errors';
-import { accessSync, constants, statSync } from '../../observed-fs';
+import { constants } from '../../observed-fs';
+import { findProgram, mayAccess } from '../access';
 import type { LaunchConfig } from '../config/directives';
 import type { Image } from '../image/types';
 import { needsUserNamespace } from './namespaces';
@@ -35,7 +36,8 @@ export function chooseDriver(image: Image, options: LaunchOptions, caller: Calle
   if (!needsUserNamespace(options, caller)) return { driver: 'squashfs' };
   const server = findServer(config.binaryPath, caller.env.PATH);
   if (server === undefined) return { driver: 'unpacked', reason: `no ${SERVER_NAMES.join(' or ')} was found on PATH` };
-  if (!canUse(FUSE_DEVICE)) return { driver: 'unpacked', reason: `${FUSE_DEVICE} is missing or not permitted` };
+  if (!mayAccess(FUSE_DEVICE, constants.R_OK | constants.W_OK))
+    return { driver: 'unpacked', reason: `${FUSE_DEVICE} is missing or not permitted` };
   return { driver: 'squashfuse_ll', server };
 }
 
@@ -45,33 +47,7 @@ function findServer(binaryPath: string, callerPath: string | undefined): string 
     .replace('$PATH', callerPath ?? '')
     .split(':')
     .concat(DEFAULT_PATH);
-  for (const name of SERVER_NAMES) {
-    for (const directory of directories) {
-      if (!directory.startsWith('/')) continue;
-      const path = `${directory}/${name}`;
-      if (isProgram(path)) return path;
-    }
-  }
-  return undefined;
-}
-
-/** False also for what lies in a directory that the caller may not enter: `su` keeps root's PATH. */
-function isProgram(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return statSync(path).isFile();
-  } catch {
-    return false;
-  }
-}
-
-function canUse(path: string): boolean {
-  try {
-    accessSync(path, constants.R_OK | constants.W_OK);
-    return true;
-  } catch {
-    return false;
-  }
+  return findProgram(SERVER_NAMES, directories);
 }
 
 export interface LayerRequest {

@@ -1,6 +1,7 @@
 /** `--writable`, `--writable-tmpfs` and `--overlay`. */
 import { RuntimeError } from '../../errors';
-import { accessSync, constants, existsSync } from '../../observed-fs';
+import { constants, existsSync } from '../../observed-fs';
+import { mayAccess } from '../access';
 import type { LaunchConfig } from '../config/directives';
 import { openOverlayImage } from '../image/open';
 import type { Image } from '../image/types';
@@ -86,7 +87,7 @@ function addOverlay(plan: OverlayPlan, spec: string, request: OverlayRequest): v
   }
   const sources = openedImage(path);
   const changes = asked && sources.some(({ fsType }) => fsType === 'ext3');
-  const permitted = changes && canWrite(path);
+  const permitted = changes && mayAccess(path, constants.W_OK);
   if (changes && !permitted) request.notes.warning(`Overlay image ${path} is not writable, proceeding with read-only`);
   if (permitted) addChanges(plan, path);
   plan.layers.push(...overlaySteps(imageRequest(request), path, sources, permitted));
@@ -132,7 +133,7 @@ function openedImage(path: string): ReturnType<typeof openOverlayImage> {
 function checkUpper(path: string): void {
   for (const directory of ['upper', 'work']) {
     const present = existsSync(`${path}/${directory}`);
-    if (canWrite(present ? `${path}/${directory}` : path)) continue;
+    if (mayAccess(present ? `${path}/${directory}` : path, constants.W_OK)) continue;
     throw new RuntimeError('OPTION', `setup of overlay ${directory} dir failed: no permission to write to "${path}"`, {
       path,
       errno: 'EACCES',
@@ -143,7 +144,7 @@ function checkUpper(path: string): void {
 
 /** A sandbox, or a SIF with an ext3 overlay partition, that its caller may write to. */
 function checkWritable({ kind, path, overlays, isTemporary }: Image): void {
-  if (!canWrite(path)) {
+  if (!mayAccess(path, constants.W_OK)) {
     throw new RuntimeError('OPTION', `could not use ${path} for writing, you don't have write permissions`, {
       path,
       errno: 'EACCES',
@@ -155,15 +156,6 @@ function checkWritable({ kind, path, overlays, isTemporary }: Image): void {
     path,
     hint: `use --writable-tmpfs or --overlay, or add a partition: davit overlay create ${path}`,
   });
-}
-
-function canWrite(path: string): boolean {
-  try {
-    accessSync(path, constants.W_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function contradiction(message: string, hint?: string): RuntimeError {

@@ -13,15 +13,13 @@ import {
   mkdirSync,
   openSync,
   readFileSync,
-  renameSync,
-  rmSync,
   statSync,
-  writeFileSync,
   writeSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { errnoOf, RuntimeError } from '../../errors';
 import { errnoText } from '../image/errno-text';
+import { replaceFile } from '../image/replace-file';
 import { userConfigDirectory } from '../user-config';
 import { fingerprint, type Key, openpgp, readKeys } from './openpgp';
 
@@ -105,7 +103,7 @@ export class Keyring {
     if (at < 0) return false;
     await openpgp();
     const bytes = Buffer.concat(keys.filter((_, index) => index !== at).map((key) => key.write() as Uint8Array));
-    guarded(this.path, 'write', () => replace(this.path, bytes, this.mode));
+    guarded(this.path, 'write', () => replaceFile(this.path, bytes, this.mode));
     return true;
   }
 
@@ -133,18 +131,6 @@ function append(path: string, bytes: Uint8Array, mode: number): void {
     fsyncSync(fd);
   } finally {
     closeSync(fd);
-  }
-}
-
-function replace(path: string, bytes: Uint8Array, mode: number): void {
-  const temporary = join(dirname(path), `.${process.pid}.keyring.partial`);
-  try {
-    writeFileSync(temporary, bytes, { mode, flag: 'wx', flush: true });
-    chmodSync(temporary, mode);
-    renameSync(temporary, path);
-  } catch (error) {
-    rmSync(temporary, { force: true });
-    throw error;
   }
 }
 

@@ -2,8 +2,9 @@
  * The third way to be root: fakeroot(1) in a user namespace with one id. Its daemon remembers owners that the file system
  * cannot hold; its library, preloaded into every program of the build, asks the daemon.
  */
-import { accessSync, constants, readdirSync } from 'node:fs';
+import { constants, readdirSync } from 'node:fs';
 import { RuntimeError } from '../../../errors';
+import { mayAccess } from '../../access';
 import { findHostProgram } from './host-program';
 
 export interface FakerootCommand {
@@ -23,7 +24,7 @@ export function findFakeroot(env: Readonly<Record<string, string | undefined>>):
   for (const directory of libraryDirectories()) {
     for (const name of LIBRARIES) {
       const library = `${directory}/${name}`;
-      if (isReadable(library)) return { daemon, library };
+      if (mayAccess(library, constants.R_OK)) return { daemon, library };
     }
   }
   return undefined;
@@ -46,15 +47,6 @@ function list(directory: string): string[] {
     return readdirSync(directory).sort();
   } catch {
     return [];
-  }
-}
-
-function isReadable(path: string): boolean {
-  try {
-    accessSync(path, constants.R_OK);
-    return true;
-  } catch {
-    return false;
   }
 }
 

@@ -1,6 +1,6 @@
 /** Programs of the host that a build uses. */
-import { accessSync, constants, statSync } from 'node:fs';
 import { RuntimeError } from '../../../errors';
+import { findProgram } from '../../access';
 
 /** Where root's programs are, which a user's PATH may lack. */
 const MORE_DIRECTORIES = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
@@ -15,22 +15,7 @@ export function searchPath(env: Environment): string {
 
 /** The first of these programs that the host has. */
 export function findHostProgram(names: readonly string[], env: Environment): string | undefined {
-  for (const name of names) {
-    for (const directory of searchPath(env).split(':')) {
-      const path = `${directory}/${name}`;
-      if (isProgram(path)) return path;
-    }
-  }
-  return undefined;
-}
-
-function isProgram(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return statSync(path).isFile();
-  } catch {
-    return false;
-  }
+  return findProgram(names, searchPath(env).split(':'));
 }
 
 /**

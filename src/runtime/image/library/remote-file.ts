@@ -1,21 +1,10 @@
 /** remote.yaml (formats.md section 17.5): endpoints of libraries, and who has logged in where. Shared with Apptainer. */
-import {
-  closeSync,
-  fchmodSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { parse, stringify } from 'yaml';
 import { errnoOf, RuntimeError } from '../../../errors';
 import { isObject, type JsonObject } from '../../../formats/oci/json';
-import { partialBeside } from '../partial-name';
+import { replaceFile } from '../replace-file';
 
 export interface Remote {
   /** Host, or a URL. */
@@ -143,20 +132,10 @@ export function encodeRemotes({ active, remotes, logins }: RemoteFile): string {
 
 /** Replaces a file, of secrets unless a mode says otherwise; never half written. @throws RuntimeError CONFIG */
 export function writePrivateFile(path: string, text: string, mode = PRIVATE): void {
-  const temporary = partialBeside(path, `${process.pid}.${Date.now().toString(36)}`);
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    const fd = openSync(temporary, 'wx', mode);
-    try {
-      fchmodSync(fd, mode);
-      writeFileSync(fd, text);
-      fsyncSync(fd);
-    } finally {
-      closeSync(fd);
-    }
-    renameSync(temporary, path);
+    replaceFile(path, text, mode);
   } catch (cause) {
-    rmSync(temporary, { force: true });
     const errno = errnoOf(cause);
     throw new RuntimeError('CONFIG', `write "${path}": ${errno ?? String(cause)}`, { path, errno, cause });
   }

@@ -1,5 +1,5 @@
 /** Archives of images, opened: their members by name. Compressed ones are decompressed first. */
-import { closeSync, createReadStream, createWriteStream, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, createReadStream, createWriteStream, fstatSync, openSync } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { RuntimeError } from '../../../errors';
 import {
@@ -10,6 +10,7 @@ import {
   type TarFile,
   type TarMember,
 } from '../../../formats/oci/tar-index';
+import { readUpTo } from '../read-at';
 import type { FetchContext } from '../source';
 import { unreadable } from './layout';
 
@@ -90,12 +91,7 @@ export class Archive {
 
 function readMembers(path: string, name: string): Map<string, TarMember> {
   const members = new Map<string, TarMember>();
-  let fd: number;
-  try {
-    fd = openSync(path, 'r');
-  } catch (error) {
-    throw unreadable(path, error);
-  }
+  const fd = openArchive(path);
   try {
     const total = fstatSync(fd).size;
     let extended: { name?: string; linkName?: string; sizeBytes?: number } = {};
@@ -161,15 +157,20 @@ function addMember(
 }
 
 function readAt(fd: number, offset: number, length: number, name: string): Buffer {
-  const bytes = Buffer.alloc(length);
-  for (let done = 0; done < length; ) {
-    const count = readSync(fd, bytes, done, length - done, offset + done);
-    if (count === 0) throw new RuntimeError('IMAGE_FORMAT', `"${name}" is cut off: copy it again`, { path: name });
-    done += count;
-  }
-  return bytes;
+  const bytes = readUpTo(fd, offset, length);
+  if (bytes.length === length) return bytes;
+  throw new RuntimeError('IMAGE_FORMAT', `"${name}" is cut off: copy it again`, { path: name });
 }
 
+function openArchive(path: string): number {
+  try {
+    return openSync(path, 'r');
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+}
+
+const MAGIC_BYTES = 5;
 const MAGICS: [name: string, bytes: number[]][] = [
   ['gzip', [0x1f, 0x8b]],
   ['zstd', [0x28, 0xb5, 0x2f, 0xfd]],
@@ -200,15 +201,9 @@ async function decompressed(path: string, { temporary, signal }: FetchContext): 
 }
 
 function compressionOf(path: string): string | undefined {
-  let fd: number;
+  const fd = openArchive(path);
   try {
-    fd = openSync(path, 'r');
-  } catch (error) {
-    throw unreadable(path, error);
-  }
-  try {
-    const head = Buffer.alloc(8);
-    readSync(fd, head, 0, head.length, 0);
+    const head = readUpTo(fd, 0, MAGIC_BYTES);
     return MAGICS.find(([, magic]) => magic.every((byte, at) => head[at] === byte))?.[0];
   } catch (error) {
     throw unreadable(path, error);

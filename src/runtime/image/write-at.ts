@@ -1,20 +1,8 @@
-/** Whole reads and writes at a place in an open file: read(2) and write(2) may do less than they are asked to. */
+/** Whole writes at a place in an open file: write(2) may do less than it is asked to. */
 import { readSync, writeSync } from 'node:fs';
 
 /** Of the memory that goes from file to file. */
 export const COPY_BYTES = 1 << 20;
-
-/** Reads `length` bytes at `offset`; fewer at the end of the file. @throws errno */
-export function readUpTo(fd: number, offset: number, length: number): Buffer {
-  const bytes = Buffer.allocUnsafe(length);
-  let done = 0;
-  while (done < length) {
-    const count = readSync(fd, bytes, done, length - done, offset + done);
-    if (count === 0) break;
-    done += count;
-  }
-  return bytes.subarray(0, done);
-}
 
 /** Writes all of `bytes` at `offset`. @returns how many there were @throws errno */
 export function writeAll(fd: number, bytes: Uint8Array, offset: number): number {
