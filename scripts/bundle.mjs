@@ -1,6 +1,6 @@
 // Bundles src/ into dist/ with esbuild: CommonJS, two files for the command line, one for the library, one for each task
-// of the worker pool, and the entry that Node is started with.
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+// of the worker pool, and the entry that Node is started with. And dist/joins.pb, plans that the launcher has beside them.
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, join, relative, resolve } from 'node:path';
 import { die, isMain, root, run } from './lib.mjs';
@@ -112,6 +112,7 @@ export async function bundle() {
   ]);
   const stdin = { contents: coldEntry([...cold].sort()), resolveDir: root, loader: 'js' };
   await allOrDie([esbuild.build({ ...options, stdin, outfile: join(dist, 'cold.cjs') })]);
+  await writeJoins(esbuild, options);
   // Last: without it the launcher says that davit is not built.
   await allOrDie([one('scripts/entry/davit.cjs', 'davit.cjs')]);
   if (existsSync(join(root, 'src/index.ts'))) declarations();
@@ -123,6 +124,21 @@ async function allOrDie(bundles) {
   const unexpected = failed.find(({ reason }) => !Array.isArray(reason.errors));
   if (unexpected) throw unexpected.reason;
   if (failed.length > 0) die('the bundles of src/ were not built', 'see the messages of esbuild above');
+}
+
+/** dist/joins.pb: joins that need nothing of Node but to be compiled once (src/cli/launch/plain-joins.ts). */
+async function writeJoins(esbuild, options) {
+  const entryPoints = [join(root, 'src/cli/launch/plain-joins.ts')];
+  const { outputFiles } = await esbuild.build({ ...options, entryPoints, write: false });
+  const loaded = { exports: {} };
+  new Function('module', 'exports', 'require', '__dirname', '__filename', outputFiles[0].text)(
+    loaded,
+    loaded.exports,
+    createRequire(import.meta.url),
+    dist,
+    join(dist, 'cli.cjs'),
+  );
+  writeFileSync(join(dist, 'joins.pb'), loaded.exports.plainJoins());
 }
 
 async function bundleWorkers(esbuild, options) {

@@ -67,9 +67,8 @@ export function openChangingSync(path: string, flags: number): number {
   return fs.openSync(path, flags);
 }
 
-/** Opens a small file that is often new, such as a record: what is in it is noted. */
-export function openTextSync(path: string, flags: number): number {
-  saw(SIGHT.CONTENT, path);
+/** Opens an instance's record: of what is in it no plan holds anything, for the launcher of a join reads it itself. */
+export function openRecordSync(path: string, flags: number): number {
   return fs.openSync(path, flags);
 }
 

@@ -1,13 +1,17 @@
 // exec, run, shell and test on instance://NAME: into the namespaces of the instance's init, then a child there.
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/nsfs.h>
 #include <poll.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "davit_fields.h"
 #include "executor/executor.h"
 #include "launcher/roles.h"
 #include "state/instance_dir.h"
@@ -38,11 +42,55 @@ bool find_instance(Context& ctx, JoinRecord* record, Fd* init) {
   std::string_view bytes;
   int error = read_file(state.get(), path.c_str(), false, 1 << 20, ctx.arena, &bytes);
   if (error) return error == ENOENT ? missing(ctx) : ctx.fail(error, "read the instance record");
-  if (!decode_record(bytes, record))
+  if (!decode_record(bytes, record) || record->name != join.name)
     return ctx.fail(0, "the instance record is damaged or of another version of davit");
   if (record->boot_id != boot_id().view()) return missing(ctx);
   *init = open_process(static_cast<pid_t>(record->pid), record->pid_start_time);
   return init->valid() || missing(ctx);
+}
+
+std::string_view record_text(const JoinRecord& record, unsigned field) {
+  switch (field) {
+    case fields::InstanceRecord::image: return record.image;
+    case fields::InstanceRecord::image_name: return record.image_name;
+    case fields::InstanceRecord::bind_list: return record.bind_list;
+    case fields::InstanceRecord::home: return record.home;
+    default: return {};
+  }
+}
+
+// The name that the caller's shell uses, links and all, if it still names the same directory. A directory that has been
+// removed has no name: then the shell's, or "/".
+const char* directory_of_caller(Arena& arena) {
+  char cwd[PATH_MAX];
+  bool known = getcwd(cwd, sizeof cwd) && *cwd == '/';
+  const char* pwd = getenv("PWD");
+  if (!pwd || *pwd != '/') return known ? arena.copy(cwd) : "/";
+  struct stat a, b;
+  bool same = stat(pwd, &a) == 0 && stat(".", &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+  return same || !known ? pwd : arena.copy(cwd);
+}
+
+// What the plan leaves open: the instance's record and the caller's directory say it.
+bool complete(Context& ctx, const JoinRecord& record, Program* program) {
+  bool full = false;
+  for (Variable& variable : program->environment.set) {
+    if (!variable.from_record) continue;
+    variable.value = ctx.arena.copy(record_text(record, variable.from_record));
+    full = full || !variable.value;
+  }
+  WorkingDirectory& cwd = program->working_directory;
+  if (cwd.of_caller) {
+    cwd.path = directory_of_caller(ctx.arena);
+    cwd.fallbacks.data = ctx.arena.array<const char*>(2);
+    const char* home = ctx.arena.copy(record.home);
+    full = full || !cwd.path || !cwd.fallbacks.data || !home;
+    for (const char* fallback : {home, "/"}) {
+      if (full || !strcmp(fallback, cwd.path) || (cwd.fallbacks.size && !strcmp(fallback, home))) continue;
+      cwd.fallbacks.data[cwd.fallbacks.size++] = fallback;
+    }
+  }
+  return !full || ctx.fail(ENOMEM, "take the instance record");
 }
 
 Fd open_namespace(uint32_t pid, const char* name) {
@@ -92,10 +140,11 @@ bool enter(Context& ctx, const JoinRecord& record, const Fd& init) {
 
 }  // namespace
 
-int run_join(Context& ctx) {
+int run_join(Context& ctx, Program* program) {
   JoinRecord record;
   Fd init;
-  if (!find_instance(ctx, &record, &init) || !enter(ctx, record, init)) return report_failure(ctx);
+  if (!find_instance(ctx, &record, &init) || !complete(ctx, record, program) || !enter(ctx, record, init))
+    return report_failure(ctx);
   int report[2];
   if (pipe2(report, O_CLOEXEC) != 0) return ctx.fail(errno, "make a pipe"), report_failure(ctx);
   sigset_t mask;

@@ -28,7 +28,16 @@ void close_foreign(int report) {
 
 // Copies: a process title is written over the words of the command line.
 bool take_parameters(const Parameters& given, Arena& arena, LaunchPlan* plan) {
-  if (given.instance_name) plan->instance.name = arena.copy(given.instance_name);
+  if (given.instance_name && plan->mode == Mode::Join) {
+    Text<200> image;
+    image.add(kInstanceScheme).add(given.instance_name);
+    plan->join.name = arena.copy(given.instance_name);
+    plan->join.state_dir = arena.copy(given.state_dir);
+    plan->output.image = arena.copy(image.view());
+    if (!plan->join.name || !plan->join.state_dir || !plan->output.image) return false;
+  } else if (given.instance_name) {
+    plan->instance.name = arena.copy(given.instance_name);
+  }
   List<const char*>& arguments = plan->program.arguments;
   arguments.data = arena.array<const char*>(given.argument_count + 1);
   if (!arguments.data || !plan->instance.name) return false;
@@ -82,7 +91,7 @@ int launch(std::string_view bytes, const Parameters& given) {
     case Mode::InPlace: return run_in_place(ctx);
     case Mode::Child: return run_child(ctx);
     case Mode::Instance: return start_instance(ctx);
-    case Mode::Join: return run_join(ctx);
+    case Mode::Join: return run_join(ctx, &plan.program);
   }
   return refuse_plan("unknown mode");
 }

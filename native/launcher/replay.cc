@@ -38,11 +38,22 @@ struct Replay {
 Replay current;
 
 // The world is not what it was a moment ago. Only a failed step says so: what the program is, and whether it can be
-// executed, is not in a plan. A join has no steps, and fails when its instance has gone.
+// executed, is not in a plan. A join fails when there is no such instance, which is no fault of the plan: Node says so.
 void forget(const Context& ctx) {
-  if (ctx.pivoted || (!ctx.failure.step && ctx.plan.mode != Mode::Join)) return;
-  forget_plan(current.state_dir.c_str(), current.found);
+  bool joins = ctx.plan.mode == Mode::Join;
+  if (ctx.pivoted || (!ctx.failure.step && !joins)) return;
+  if (!joins) forget_plan(current.state_dir.c_str(), current.found);
   if (!ctx.committed) current.compile_afresh();
+}
+
+void replay_plain_join(const CommandLine& line, const PlainJoin& join) {
+  Parameters given;
+  given.instance_name = join.name;
+  given.state_dir = current.state_dir.c_str();
+  given.arguments = line.words + join.word_count;
+  given.argument_count = line.count - join.word_count;
+  given.on_failure = forget;
+  exit(launch(join.plan, given));
 }
 
 }  // namespace
@@ -50,12 +61,15 @@ void forget(const Context& ctx) {
 void replay(const CommandLine& line, void (*compile_afresh)()) {
   state_directory(&current.state_dir);
   if (!wanted() || current.state_dir.full()) return;
-  if (!find_plan(current.state_dir.c_str(), line, environ, &current.found)) return;
   current.compile_afresh = compile_afresh;
+  PlainJoin join;
+  if (find_plain_join(line, environ, &join)) replay_plain_join(line, join);
+  if (!find_plan(current.state_dir.c_str(), line, environ, &current.found)) return;
   Parameters given;
   const char* const* rest = line.words + current.found.word_count;
   bool named = current.found.parameters == fields::Parameters::NAME;
-  given.instance_name = named ? *rest : nullptr;
+  given.instance_name = current.found.instance ? current.found.instance : named ? *rest : nullptr;
+  given.state_dir = current.state_dir.c_str();
   given.arguments = rest + named;
   given.argument_count = line.count - current.found.word_count - named;
   given.on_failure = forget;

@@ -27,6 +27,7 @@ void replay(const CommandLine& line, void (*compile_afresh)());
 // What a remembered plan is given anew.
 struct Parameters {
   const char* instance_name = nullptr;
+  const char* state_dir = nullptr;  // of a join
   const char* const* arguments = nullptr;
   size_t argument_count = 0;
   void (*on_failure)(const Context& ctx) = nullptr;
@@ -39,8 +40,17 @@ int refuse_plan(std::string_view why);
 int run_in_place(Context& ctx);
 int run_child(Context& ctx);
 
-// join.cc
-int run_join(Context& ctx);
+// join.cc. `program` is the plan's own; what it leaves to the instance's record is filled in.
+int run_join(Context& ctx, Program* program);
+
+// plain_join.cc: the joins that were compiled when davit was built (dist/joins.pb, beside the bundle `compiler`).
+struct PlainJoin {
+  std::string_view plan;  // an encoded LaunchPlan; its memory is never given back
+  const char* name;       // of the instance
+  size_t word_count = 0;  // words that were compared; the others are arguments
+};
+// Whether `line` is one of them and nothing else can decide about it: no option, no variable of davit's.
+bool find_plain_join(const CommandLine& line, const char* const* environment, PlainJoin* found);
 
 // starter.cc, keeper.cc, init.cc: mode INSTANCE.
 int start_instance(Context& ctx);

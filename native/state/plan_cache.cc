@@ -119,8 +119,9 @@ bool parameters_fit(unsigned parameters, const CommandLine& line, size_t word_co
 // The words first: what an entry of another command line says does not matter.
 bool words_match(std::string_view entry, const CommandLine& line, FoundPlan* found) {
   uint64_t format = 0, parameters = 0;
-  bool same = true, compiler = false;
+  bool same = true, compiler = false, joins = false;
   found->word_count = 0;
+  found->instance = nullptr;
   found->plan = {};
   wire::Reader reader(entry);
   wire::Field field;
@@ -128,7 +129,12 @@ bool words_match(std::string_view entry, const CommandLine& line, FoundPlan* fou
     switch (field.number) {
       case f::format: format = field.value; break;
       case f::words:
-        same = found->word_count < line.count && field.bytes == line.words[found->word_count];
+        // Of instance://NAME the scheme alone is compared: the name is a parameter. It is the last word.
+        same = !found->instance && found->word_count < line.count;
+        if (!same) break;
+        joins = field.bytes == kInstanceScheme;
+        found->instance = joins ? instance_of(line.words[found->word_count]) : nullptr;
+        same = found->instance || field.bytes == line.words[found->word_count];
         found->word_count++;
         break;
       case f::parameters: parameters = field.value; break;
@@ -137,6 +143,7 @@ bool words_match(std::string_view entry, const CommandLine& line, FoundPlan* fou
     }
   }
   if (reader.failed() || !same || !compiler || format != kFormat || parameters > fields::Parameters::NAME) return false;
+  if (joins && !found->instance) return false;
   found->parameters = static_cast<unsigned>(parameters);
   return found->word_count && !found->plan.empty() && parameters_fit(found->parameters, line, found->word_count);
 }
@@ -166,13 +173,21 @@ bool entry_holds(std::string_view entry, const CommandLine& line, const char* co
   return holds && caller && !reader.failed();
 }
 
+const char* instance_of(const char* word) {
+  if (strncmp(word, kInstanceScheme.data(), kInstanceScheme.size()) != 0) return nullptr;
+  const char* name = word + kInstanceScheme.size();
+  return valid_instance_name(name) ? name : nullptr;
+}
+
 bool find_plan(const char* state_dir, const CommandLine& line, const char* const* environment, FoundPlan* found) {
   Fd state = open_own_directory(state_dir);
   Fd plans = state.valid() ? open_plans(state.get(), false) : Fd();
   Hash hash;
   if (!plans.valid() || !start_hash(line.compiler, environment, &hash)) return false;
   for (size_t i = 0; i < line.count && i < kMaxWords; i++) {
-    hash.add_word(line.words[i]).name(&found->name);
+    Hash with_last = hash;
+    with_last.add_word(instance_of(line.words[i]) ? kInstanceScheme : line.words[i]).name(&found->name);
+    hash.add_word(line.words[i]);
     std::string_view entry;
     if (read_entry(plans.get(), found, &entry) && entry_holds(entry, line, environment, found)) return true;
     if (found->memory) munmap(found->memory, found->memory_size);

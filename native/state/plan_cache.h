@@ -11,6 +11,7 @@
 namespace davit {
 
 constexpr size_t kMaxCachedPlan = 1 << 20;
+constexpr std::string_view kInstanceScheme = "instance://";
 
 // The words behind the program's name, and who would compile them.
 struct CommandLine {
@@ -22,11 +23,15 @@ struct CommandLine {
 struct FoundPlan {
   void* memory = nullptr;  // a mapping of the caller's, which holds what is below
   size_t memory_size = 0;
-  std::string_view plan;    // an encoded LaunchPlan
-  size_t word_count = 0;    // words that were compared; the others are parameters
-  unsigned parameters = 0;  // fields::Parameters; the number of words has been checked against it
-  Text<32> name;            // of the file
+  std::string_view plan;           // an encoded LaunchPlan
+  size_t word_count = 0;           // words that were compared; the others are parameters
+  unsigned parameters = 0;         // fields::Parameters; the number of words has been checked against it
+  const char* instance = nullptr;  // of instance://NAME, where that is the last of the words
+  Text<32> name;                   // of the file
 };
+
+// NAME of a word instance://NAME, in it; nullptr for any other word, and where that is no name of an instance.
+const char* instance_of(const char* word);
 
 // A remembered plan of this command line that everything still holds for. `state_dir` must be the caller's own.
 bool find_plan(const char* state_dir, const CommandLine& line, const char* const* environment, FoundPlan* found);

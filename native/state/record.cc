@@ -21,6 +21,11 @@ bool decode_record(std::string_view bytes, JoinRecord* out) {
       case f::drop_all_capabilities: out->drop_all_capabilities = field.value; break;
       case f::keep_capabilities: out->keep_capabilities = field.value; break;
       case f::boot_id: out->boot_id = field.bytes; break;
+      case f::name: out->name = field.bytes; break;
+      case f::image: out->image = field.bytes; break;
+      case f::image_name: out->image_name = field.bytes; break;
+      case f::bind_list: out->bind_list = field.bytes; break;
+      case f::home: out->home = field.bytes; break;
     }
   }
   return !reader.failed() && out->format == kRecordFormat && out->pid > 1 && out->pid_start_time;

@@ -20,7 +20,9 @@ struct JoinRecord {
   bool no_new_privs = false;
   bool drop_all_capabilities = false;
   uint64_t keep_capabilities = 0;  // mask; 0: all
-  std::string_view boot_id;
+  std::string_view boot_id, name;
+  // What the program of a join is told of the instance.
+  std::string_view image, image_name, bind_list, home;
 };
 
 // What the keeper adds to the compiler's part.

@@ -36,8 +36,11 @@ int read_all(int fd, size_t limit, Arena& arena, std::string_view* out) {
 }
 
 int read_file(int dir, const char* path, bool follow, size_t limit, Arena& arena, std::string_view* out) {
-  Fd fd(retry([&] { return openat(dir, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | (follow ? 0 : O_NOFOLLOW)); }));
-  if (!fd.valid()) return errno;
+  int flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | (follow ? 0 : O_NOFOLLOW);
+  Fd fd(retry([&] { return openat(dir, path, flags); }));
+  struct stat st;
+  if (!fd.valid() || fstat(fd.get(), &st) != 0) return errno;
+  if (S_ISFIFO(st.st_mode)) return EINVAL;
   return read_all(fd.get(), limit, arena, out);
 }
 

@@ -12,6 +12,7 @@ namespace davit {
 // Reads everything from `fd` (at most `limit` bytes) into the arena. 0 or an errno (EFBIG, ENOMEM included).
 int read_all(int fd, size_t limit, Arena& arena, std::string_view* out);
 // Opens beneath `dir` (AT_FDCWD allowed), reads, closes. O_NOFOLLOW for the last component when `follow` is false.
+// A FIFO is refused (EINVAL): nobody may write to it.
 int read_file(int dir, const char* path, bool follow, size_t limit, Arena& arena, std::string_view* out);
 // Writes all bytes; 0 or an errno.
 int write_all(int fd, std::string_view bytes);

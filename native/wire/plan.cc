@@ -36,6 +36,7 @@ void decode(Decoder& d, std::string_view m, Environment* out) {
         case f::Variable::value: variable->value = d.text(p); break;
         case f::Variable::from_instance_name: variable->from_instance_name = p.value; break;
         case f::Variable::from_host: variable->from_host = d.text(p); break;
+        case f::Variable::from_record: variable->from_record = static_cast<unsigned>(p.value); break;
       }
     });
   });
@@ -62,6 +63,7 @@ void decode(Decoder& d, std::string_view m, Program* out) {
         d.each(p.bytes, [&](const Field& q) {
           if (q.number == f::WorkingDirectory::path) cwd.path = d.text(q);
           if (q.number == f::WorkingDirectory::fatal) cwd.fatal = q.value;
+          if (q.number == f::WorkingDirectory::of_caller) cwd.of_caller = q.value;
         });
         break;
       }

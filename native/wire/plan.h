@@ -80,9 +80,9 @@ struct Step {
 };
 const char* step_name(unsigned kind);
 
-struct Variable { const char *name, *value, *from_host; bool from_instance_name; };
+struct Variable { const char *name, *value, *from_host; bool from_instance_name; unsigned from_record; };
 struct Environment { bool only_allowed; List<const char*> allow, block, block_prefixes; List<Variable> set; };
-struct WorkingDirectory { const char* path; bool fatal; List<const char*> fallbacks; };
+struct WorkingDirectory { const char* path; bool fatal, of_caller; List<const char*> fallbacks; };
 struct Program {
   Environment environment;
   std::string_view script;

@@ -101,15 +101,49 @@ withWorld('the plan cache', (world) => {
       expect(wrong.stderr).toContain('not/a/name is not a valid instance name');
     });
 
-    test('in a running instance, as long as it is the same one', async () => {
-      await prime(['exec', 'instance://first', 'true']);
-      expect((await expectHit(['exec', 'instance://first', 'echo', 'joined'])).stdout).toBe('joined\n');
-      await expectMiss(['exec', 'instance://second', 'true']);
+    test('in a running instance, the first time too', async () => {
+      for (const name of ['first', 'second']) {
+        const uri = `instance://${name}`;
+        const show = 'echo $APPTAINER_INSTANCE $APPTAINER_NAME $APPTAINER_COMMAND';
+        const { stdout } = await expectHit(['exec', uri, 'sh', '-c', show]);
+        expect(stdout).toBe(`${name} ${image.split('/').at(-1)} exec\n`);
+        expect((await expectHit(['run', uri, 'a', 'b'])).stdout).toContain('runscript: 2: a b\n');
+        expect((await expectHit(['shell', uri], { input: 'echo $APPTAINER_COMMAND\n' })).stdout).toBe('shell\n');
+        expect(await withoutNode(['test', uri, '3'])).toMatchObject({ status: 3, stdout: 'test: 1: 3\n' });
+      }
+      await expectMiss(['exec', 'instance://first']);
+      await expectMiss(['shell', 'instance://first', 'argument']);
+      await expectMiss(['exec', 'instance://nosuch', 'true']);
+      await expectMiss(['exec', 'instance://', 'true']);
+      await expectMiss(['exec', 'instance://../instances/first', 'true']);
+      await expectMiss(['exec', 'instance://first', 'true'], { env: { DAVIT_PLAN_CACHE: 'off' } });
+    });
+
+    test('in any instance with the options of an earlier join', async () => {
+      const join = (name: string, ...command: string[]): string[] => [
+        'exec',
+        '--env',
+        'A=1',
+        `instance://${name}`,
+        ...command,
+      ];
+      await expectMiss(join('first', 'true'));
+      await prime(join('first', 'true'));
+      expect((await expectHit(join('second', 'sh', '-c', 'echo $A $APPTAINER_INSTANCE'))).stdout).toBe('1 second\n');
+      await expectMiss(join('nosuch', 'true'));
+      await expectMiss(join('', 'true'));
+      await expectHit(join('first', 'true'));
+      await expectMiss(['exec', '--env', 'A=2', 'instance://first', 'true']);
+    });
+
+    test('in an instance that was started anew', async () => {
       await world().ok('instance', 'stop', 'first');
       await expectMiss(['exec', 'instance://first', 'true']);
       expect((await run(['exec', 'instance://first', 'true'])).stderr).toContain('no instance found with name first');
-      await expectHit(['instance', 'start', image, 'first']);
-      await expectMiss(['exec', 'instance://first', 'true']);
+      await run(['instance', 'start', '--home', `${world().makeDirectory('new-home')}:/new`, image, 'first']);
+      expect((await expectHit(['exec', 'instance://first', 'sh', '-c', 'echo $HOME'])).stdout).toBe('/new\n');
+      const options = ['exec', '--env', 'A=1', 'instance://first', 'sh', '-c', 'echo $A $HOME'];
+      expect((await expectHit(options)).stdout).toBe('1 /new\n');
     });
 
     test('for run, shell and test, each by itself', async () => {

@@ -1,6 +1,7 @@
 // Remembered plans: what an entry depends on is compared, each part of it; a damaged one is none.
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -103,6 +104,39 @@ void words_are_compared() {
   without.text(f::CachedPlan::words, "lab.sif").text(f::CachedPlan::compiler, "/davit.cjs");
   without.number(f::CachedPlan::parameters, 1).text(f::CachedPlan::plan, "plan");
   CHECK(!holds(without));  // nothing of the caller
+}
+
+void names_of_instances_are_parameters() {
+  Message m = Message().number(f::CachedPlan::format, 1).text(f::CachedPlan::words, "exec");
+  m.text(f::CachedPlan::words, "instance://").number(f::CachedPlan::parameters, f::Parameters::COMMAND);
+  m.text(f::CachedPlan::compiler, "/davit.cjs").text(f::CachedPlan::plan, "plan");
+  m.text(f::CachedPlan::sights, sight(K::CALLER, "").bytes);
+  auto instance = [&](const char* word) -> std::string {
+    const char* const words[] = {"exec", word, "true"};
+    FoundPlan found;
+    bool hit = davit::entry_holds(m.bytes, {words, 3, "/davit.cjs"}, kEnvironment, &found);
+    return hit && found.instance ? found.instance : hit ? "(none)" : "";
+  };
+  CHECK(instance("instance://web-1") == "web-1");
+  CHECK(instance("instance://..a") == "..a");
+  for (const char* word : {"instance://", "instance://..", "instance://a/b", "instance://a b", "instance:", "web", ""})
+    CHECK(instance(word).empty());
+  // As the value of an option the word is one like any other.
+  Message option = Message().number(f::CachedPlan::format, 1).text(f::CachedPlan::words, "exec");
+  for (const char* word : {"--app", "instance://", "lab.sif"}) option.text(f::CachedPlan::words, word);
+  option.number(f::CachedPlan::parameters, 1).text(f::CachedPlan::compiler, "/davit.cjs");
+  option.text(f::CachedPlan::plan, "plan").text(f::CachedPlan::sights, sight(K::CALLER, "").bytes);
+  const char* const same[] = {"exec", "--app", "instance://", "lab.sif"};
+  const char* const other[] = {"exec", "--app", "instance://x", "lab.sif"};
+  FoundPlan found;
+  CHECK(davit::entry_holds(option.bytes, {same, 4, "/davit.cjs"}, kEnvironment, &found) && !found.instance);
+  CHECK(!davit::entry_holds(option.bytes, {other, 4, "/davit.cjs"}, kEnvironment, &found));
+
+  std::string state = path("joins");
+  CHECK(davit::store_plan(state.c_str(), m.bytes, kEnvironment) == 0);
+  const char* const words[] = {"exec", "instance://web-2", "true"};
+  CHECK(davit::find_plan(state.c_str(), {words, 3, "/davit.cjs"}, kEnvironment, &found));
+  CHECK(found.instance && !strcmp(found.instance, "web-2"));
 }
 
 void variables_are_compared() {
@@ -218,6 +252,7 @@ int main() {
   if (!mkdtemp(name) || chdir(name) != 0) return 1;
   base = name;
   words_are_compared();
+  names_of_instances_are_parameters();
   variables_are_compared();
   files_are_compared();
   what_cannot_be_compared_is_refused();

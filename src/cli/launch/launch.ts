@@ -8,7 +8,7 @@ import type { InstanceRecord } from '../../runtime/instance/record';
 import { InstanceStore } from '../../runtime/instance/store';
 import { readCaller } from '../../runtime/launch/caller';
 import { compileImageLaunch } from '../../runtime/launch/compile';
-import { compileJoin } from '../../runtime/launch/join';
+import { compileJoin, INSTANCE_URI } from '../../runtime/launch/join';
 import type { Action, Caller } from '../../runtime/launch/options';
 import type { CompiledPlan } from '../../runtime/launch/plan';
 import { stateDirectory } from '../../runtime/state-directory';
@@ -19,7 +19,6 @@ import type { LaunchImage } from '../network/fetch';
 import { dropWithoutEffect, launchOptions, settleNetwork } from './launch-options';
 import { remember, remembers } from './plan-cache';
 
-const INSTANCE_URI = 'instance://';
 /** What only a list of names has (src/runtime/instance/hostlist.ts). */
 const LIST_OF_NAMES = /[[\],]/;
 
@@ -117,18 +116,27 @@ async function imagePlan(
 
 function joinPlan(action: Action, name: string, caller: Caller, context: CommandContext): CompiledPlan {
   const { options, args, env } = context;
-  const instance = findInstance(
-    name,
-    new InstanceStore(stateDirectory(caller.uid, env), native(), { uid: caller.uid }),
-  );
+  // For its words where there is none, or a damaged record. The launcher looks again.
+  findInstance(name, new InstanceStore(stateDirectory(caller.uid, env), native(), { uid: caller.uid }));
+  if (!keepsPlans(context)) refuse();
   return compileJoin({
     action,
-    instance,
+    name,
     options: launchOptions(options),
     caller,
     output: outputOf(context),
     ...payload(action, args),
   });
+}
+
+/** What the configuration says of it; a join asks for nothing else there, and no fault in it is in the way of one. */
+function keepsPlans({ env, options }: CommandContext): boolean {
+  const file = options.text('config');
+  try {
+    return loadConfig({ env, ...(file === undefined ? {} : { file }) }).config.planCache;
+  } catch {
+    return false;
+  }
 }
 
 /** @throws RuntimeError INSTANCE_MISSING, or STATE when its record is damaged */

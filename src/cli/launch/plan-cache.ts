@@ -2,14 +2,15 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { native, packageRoot } from '../../native';
+import { INSTANCE_URI } from '../../runtime/launch/join';
 import type { Action, Caller } from '../../runtime/launch/options';
 import { stateDirectory } from '../../runtime/state-directory';
 import { davit } from '../../schema/generated/plan-cache';
 import { testimony } from '../../witness';
 import type { CommandContext } from '../command-line/command';
 
-/** Words that follow the image are parameters: the same plan serves all of them. */
-const PARAMETERS: Record<Action, number> = {
+/** Words that follow the image, or instance://NAME, are parameters: the same plan serves all of them. */
+export const PARAMETERS: Record<Action, number> = {
   exec: davit.Parameters.COMMAND,
   run: davit.Parameters.ANY,
   test: davit.Parameters.ANY,
@@ -31,9 +32,10 @@ export function cleanPlans(env: CommandContext['env']): void {
 export function remember(action: Action, plan: Uint8Array, caller: Caller, context: CommandContext): void {
   const { args, words, env, terminal } = context;
   if (terminal.used) return;
+  const joins = args[0]?.startsWith(INSTANCE_URI) === true;
   const entry = testimony(
     {
-      words: words.slice(0, words.length - args.length + 1),
+      words: [...words.slice(0, words.length - args.length), joins ? INSTANCE_URI : (args[0] as string)],
       parameters: PARAMETERS[action],
       compiler: join(packageRoot(), 'dist', 'davit.cjs'),
       plan,

@@ -4,7 +4,7 @@ import { native } from '../../native';
 import { loadConfig } from '../config/config';
 import { readCaller } from '../launch/caller';
 import { compileImageLaunch } from '../launch/compile';
-import { compileJoin } from '../launch/join';
+import { compileJoin, INSTANCE_URI } from '../launch/join';
 import { type Caller, defaultLaunchOptions, type LaunchOptions } from '../launch/options';
 import { type CompiledPlan, compiled } from '../launch/plan';
 import { stateDirectory } from '../state-directory';
@@ -32,7 +32,6 @@ import { SILENT_OUTPUT, type Spawned, spawnPlan } from './spawn';
 import { type Attempt, planFor, startEach } from './start-many';
 import { InstanceStore } from './store';
 
-const INSTANCE_URI = 'instance://';
 const DEFAULT_STOP_TIMEOUT_S = 10;
 /** Launches in progress at one time; more wait their turn. Each is a process for some milliseconds. */
 const MAX_LAUNCHES = 32;
@@ -240,7 +239,7 @@ export class Runtime {
     if (found?.state !== 'alive') throw missing(name);
     return compileJoin({
       action: 'exec',
-      instance: found.record,
+      name,
       options: { ...defaultLaunchOptions(), ...launch },
       caller: this.caller(),
       args: [],

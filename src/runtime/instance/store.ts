@@ -10,8 +10,8 @@ import {
   constants,
   fstatSync,
   lstatSync,
+  openRecordSync,
   openSync,
-  openTextSync,
   readdirSync,
   readSync,
 } from '../../observed-fs';
@@ -161,7 +161,7 @@ export function readBelow(root: string, names: readonly string[], uid?: number):
 /** Reads a file that is no link; `shown` is its name in messages. @throws as readBelow() */
 function readRegular(path: string, shown = path, uid?: number): Uint8Array {
   // O_NONBLOCK: a FIFO must not stop us.
-  const fd = openTextSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
+  const fd = openRecordSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
   try {
     const stat = fstatSync(fd);
     const wrong = !stat.isFile() ? 'it is not a file' : stat.size > RECORD_LIMIT_BYTES ? 'it is too large' : undefined;

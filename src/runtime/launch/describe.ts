@@ -1,5 +1,6 @@
 /** A plan as text and as JSON: `--dry-run`. Not on the path of a launch. */
-import { type LaunchPlan, MODE, type Step, stepKind } from './plan';
+import { RECORD } from './join';
+import { type LaunchPlan, MODE, type Step, stepKind, type Variable } from './plan';
 
 const MODE_NAMES: Record<number, string> = {
   [MODE.inPlace]: 'in place (the launcher becomes the program)',
@@ -8,6 +9,7 @@ const MODE_NAMES: Record<number, string> = {
   [MODE.join]: 'join (the namespaces of a running instance)',
 };
 const LABEL_WIDTH = 18;
+const CALLERS_DIRECTORY = "the caller's, else HOME of the instance, else /";
 
 /** The plan for people: one line a step, numbered as errors number them. */
 export function describePlan(plan: LaunchPlan): string {
@@ -118,18 +120,18 @@ function describeProgram(program: NonNullable<LaunchPlan['program']>): string[] 
   const lines = [
     'program',
     label('  arguments', (program.arguments ?? []).map((word) => JSON.stringify(word)).join(' ')),
-    label('  directory', `${workingDirectory?.path}${fallbacks}`),
-    label('  umask', `0${(program.umask ?? 0).toString(8).padStart(3, '0')}`),
+    label('  directory', workingDirectory?.ofCaller ? CALLERS_DIRECTORY : `${workingDirectory?.path}${fallbacks}`),
+    label('  umask', program.setUmask ? `0${(program.umask ?? 0).toString(8).padStart(3, '0')}` : "the caller's"),
     label('  script', `${(script ?? '').split('\n').length - 1} lines, ${program.shell} for what is not interpreted`),
     label('  environment', environment?.onlyAllowed ? `only ${(environment.allow ?? []).join(' ')}` : "the caller's"),
   ];
-  for (const { name, value, fromHost, fromInstanceName } of environment?.set ?? []) {
-    const from = fromHost
-      ? `(the caller's ${fromHost})`
-      : fromInstanceName
-        ? '(name of the instance)'
-        : JSON.stringify(value ?? '');
-    lines.push(`    ${name}=${from}`);
-  }
+  for (const variable of environment?.set ?? []) lines.push(`    ${variable.name}=${describeValueOf(variable)}`);
   return lines;
+}
+
+function describeValueOf({ value, fromHost, fromInstanceName, fromRecord }: Variable): string {
+  if (fromHost) return `(the caller's ${fromHost})`;
+  if (fromInstanceName) return '(name of the instance)';
+  const field = Object.entries(RECORD).find(([, number]) => number === fromRecord)?.[0];
+  return field === undefined ? JSON.stringify(value ?? '') : `(${field} in the record of the instance)`;
 }

@@ -17,14 +17,17 @@ const BLOCKED = ['HOME', 'PATH', 'LD_LIBRARY_PATH', 'PWD', 'IFS', 'PPID', 'OPTIN
 const PASSED_BY = ['UID', 'GID', 'EUID'];
 const BLOCKED_PREFIXES = ['APPTAINER_', 'SINGULARITY_', 'DAVIT_', 'APPTAINERENV_', 'SINGULARITYENV_', 'DAVITENV_'];
 
+/** What the value of a variable is: itself, or a field of the instance's record. */
+export type Source = Pick<Variable, 'value' | 'fromRecord'>;
+
 export interface EnvironmentRequest {
   action: Action;
   options: LaunchOptions;
   injection: Injection;
   /** HOME inside. */
-  home: string;
+  home: Source;
   /** Absolute path of the image; its base name; the targets of the user's binds. */
-  container: { path: string; name: string; binds: string };
+  container: { path: Source; name: Source; binds: Source };
   /** Its name is set by the launcher. */
   isInstance: boolean;
 }
@@ -55,7 +58,7 @@ function noEnvNames(options: LaunchOptions): string[] {
 function baseVariables({ home, options }: EnvironmentRequest, clean: boolean): Variable[] {
   const set: Variable[] = [
     { name: 'PATH', value: DEFAULT_PATH },
-    { name: 'HOME', value: home },
+    { name: 'HOME', ...home },
   ];
   if (clean) return [...set, { name: 'LANG', value: 'C' }];
   const blocked = noEnvNames(options);
@@ -67,18 +70,18 @@ function baseVariables({ home, options }: EnvironmentRequest, clean: boolean): V
 /** Names under which images find out where they run; both prefixes, as recorded from the original. */
 function containerVariables({ action, options, container, isInstance }: EnvironmentRequest): Variable[] {
   const { app, shell } = options;
-  const both: [string, string][] = [
+  const both: [string, Source][] = [
     ['BIND', container.binds],
     ['CONTAINER', container.path],
-    ['ENVIRONMENT', ENVIRONMENT_FILE],
+    ['ENVIRONMENT', { value: ENVIRONMENT_FILE }],
     ['NAME', container.name],
   ];
-  if (options.noEval || options.compat) both.push(['NO_EVAL', '1']);
-  if (shell !== undefined && action === 'shell') both.push(['SHELL', shell]);
-  if (app !== undefined) both.push(['APPNAME', app]);
-  const set: Variable[] = both.flatMap(([name, value]) => [
-    { name: `APPTAINER_${name}`, value },
-    { name: `SINGULARITY_${name}`, value },
+  if (options.noEval || options.compat) both.push(['NO_EVAL', { value: '1' }]);
+  if (shell !== undefined && action === 'shell') both.push(['SHELL', { value: shell }]);
+  if (app !== undefined) both.push(['APPNAME', { value: app }]);
+  const set: Variable[] = both.flatMap(([name, source]) => [
+    { name: `APPTAINER_${name}`, ...source },
+    { name: `SINGULARITY_${name}`, ...source },
   ]);
   if (app === undefined) set.push({ name: 'APPTAINER_APPNAME', value: '' });
   set.push({ name: 'APPTAINER_COMMAND', value: action });

@@ -9,22 +9,10 @@ import { remainingCapabilities } from './privileges';
 import { type CompiledPlan, compiled, DAVIT_VERSION, MODE, type OutputRequest, PLAN_FORMAT, type Step } from './plan';
 import { rawArguments } from './raw-arguments';
 
-/** What a join needs to know of the instance; InstanceRecord has it. */
-export interface JoinTarget {
-  name: string;
-  image: string;
-  imageName: string;
-  bindList: string;
-  home: string;
-  noNewPrivs: boolean;
-  dropAllCapabilities: boolean;
-  /** Mask of capabilities that were kept; 0: all. */
-  keepCapabilities?: number;
-}
-
 export interface JoinRequest {
   action: Action;
-  instance: JoinTarget;
+  /** Name of the instance. */
+  name: string;
   options: LaunchOptions;
   caller: Caller;
   args: string[];
@@ -35,49 +23,60 @@ export interface JoinRequest {
   output: OutputRequest;
 }
 
+/** How a running instance is named in the place of an image. */
+export const INSTANCE_URI = 'instance://';
+
 const DEFAULT_UMASK = 0o022;
+
+/** Fields of InstanceRecord (src/schema/record.proto): their numbers. The launcher reads them. */
+export const RECORD = { image: 6, home: 10, bindList: 15, imageName: 16 } as const;
 
 /**
  * Compiles a join: the caller's environment, working directory and terminal; the instance's namespaces, HOME and
- * privileges.
+ * privileges. Nothing of the instance but its name is in the plan, so that one plan serves every instance: what its
+ * record says is taken from it by the launcher, which reads it in any case.
  * @throws RuntimeError OPTION
  */
 export function compileJoin(request: JoinRequest): CompiledPlan {
-  const { action, instance, options, caller, output } = request;
+  const { action, name, options, caller, output } = request;
   const notes = new Notes();
-  warnOfIgnored(options, instance.name, notes);
+  warnOfIgnored(options, name, notes);
   const injection = collectInjected(options, caller, notes);
-  const container = { path: instance.image, name: instance.imageName, binds: instance.bindList };
+  const container = {
+    path: { fromRecord: RECORD.image },
+    name: { fromRecord: RECORD.imageName },
+    binds: { fromRecord: RECORD.bindList },
+  };
+  const home = { fromRecord: RECORD.home };
   return compiled(
     {
       format: PLAN_FORMAT,
       davitVersion: DAVIT_VERSION,
       mode: MODE.join,
-      steps: joinPrivileges(instance, options, notes),
+      steps: furtherPrivileges(options, notes),
       program: {
-        environment: planEnvironment({ action, options, injection, home: instance.home, container, isInstance: true }),
+        environment: planEnvironment({ action, options, injection, home, container, isInstance: true }),
         script: scriptOf(action, request, injection),
         arguments: request.command ?? request.args,
         ...rawArguments(request.command ?? request.args),
         shell: FALLBACK_SHELL,
-        workingDirectory: workingDirectory(options.cwd, caller.cwd, instance.home),
-        setUmask: true,
-        umask: options.noUmask ? DEFAULT_UMASK : caller.umask,
+        workingDirectory: options.cwd === undefined ? { ofCaller: true } : workingDirectory(options.cwd, '/', '/'),
+        // Otherwise the caller's, which the launcher has.
+        ...(options.noUmask ? { setUmask: true, umask: DEFAULT_UMASK } : {}),
       },
-      join: { stateDir: request.stateDir ?? stateDirectory(caller.uid, caller.env), name: instance.name },
-      output: { ...output, image: `instance://${instance.name}` },
+      join: { stateDir: request.stateDir ?? stateDirectory(caller.uid, caller.env), name },
+      output: { ...output, image: INSTANCE_URI + name },
     },
     notes.list,
   );
 }
 
-/** Never more than the instance's own. */
-function joinPrivileges(instance: JoinTarget, options: LaunchOptions, notes: Notes): Step[] {
-  const noNewPrivs = instance.noNewPrivs || options.noPrivs;
-  if (instance.dropAllCapabilities || options.noPrivs) return [{ privileges: { noNewPrivs, dropAll: true } }];
-  const keepMask = remainingCapabilities(instance.keepCapabilities ?? 0, options.dropCaps, notes);
-  if (keepMask === undefined) return noNewPrivs ? [{ privileges: { noNewPrivs } }] : [];
-  return [{ privileges: keepMask === 0 ? { noNewPrivs, dropAll: true } : { noNewPrivs, keepMask } }];
+/** What is taken away beyond what the instance lacks: that, the launcher takes from its record first. */
+function furtherPrivileges(options: LaunchOptions, notes: Notes): Step[] {
+  if (options.noPrivs) return [{ privileges: { noNewPrivs: true, dropAll: true } }];
+  const keepMask = remainingCapabilities(options.dropCaps, notes);
+  if (keepMask === undefined) return [];
+  return [{ privileges: keepMask === 0 ? { dropAll: true } : { keepMask } }];
 }
 
 /** Options that shape a container, which this one already is. The original drops them without a word. */

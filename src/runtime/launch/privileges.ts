@@ -68,10 +68,9 @@ function keepMask(
   return keep === ALL ? undefined : keep;
 }
 
-/** @param kept mask of an earlier launch, 0 for all. @returns what is left after `dropCaps`; `undefined`: all. */
-export function remainingCapabilities(kept: number, dropCaps: string | undefined, notes: Notes): number | undefined {
-  const start = kept === 0 ? ALL : BigInt(kept);
-  const left = start & ~parseCapabilities(dropCaps ?? '', notes);
+/** A mask of all but `dropCaps`; `undefined`: all. */
+export function remainingCapabilities(dropCaps: string | undefined, notes: Notes): number | undefined {
+  const left = ALL & ~parseCapabilities(dropCaps ?? '', notes);
   return left === ALL ? undefined : Number(left);
 }
 

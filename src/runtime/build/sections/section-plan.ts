@@ -64,8 +64,13 @@ export function compileSection(request: SectionRequest): CompiledPlan {
   const binds = parseBinds(request.binds, request.mounts, caller.cwd);
   const injection = collectInjected(options, { ...caller, env: {} }, notes);
   const output = { messageLevel, color, reportFd: REPORT_FD };
-  const container = { path: rootfs, name: basename(rootfs), binds: binds.map(({ target }) => target).join(',') };
-  const environment = planEnvironment({ action, options, injection, home: HOME, container, isInstance: false });
+  const container = {
+    path: { value: rootfs },
+    name: { value: basename(rootfs) },
+    binds: { value: binds.map(({ target }) => target).join(',') },
+  };
+  const home = { value: HOME };
+  const environment = planEnvironment({ action, options, injection, home, container, isInstance: false });
   const { steps, namespaces } = planMounts(request, options, binds, notes);
   return compiled(
     {
