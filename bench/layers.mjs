@@ -6,7 +6,7 @@ import { readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { root } from './support/clock.mjs';
-import { fixed } from './support/report.mjs';
+import { fixed, timeCells } from './support/report.mjs';
 import { measure } from './support/rounds.mjs';
 
 const child = fileURLToPath(new URL('./support/layers-child.mjs', import.meta.url));
@@ -34,7 +34,10 @@ export async function layers(bench, rounds) {
     bench.skip('tar2sqfs: not here; Debian has it in squashfs-tools-ng');
   }
   const rows = await measure(cases, Math.min(rounds, mostRounds));
-  const table = [['who', 'what', 'wall ms', 'min', 'p90', 'x davit', 'CPU ms'], ...rows.map(cells)];
+  const table = [
+    ['who', 'what', 'wall ms', 'min', 'p90', 'x davit', 'CPU ms'],
+    ...rows.map((row) => timeCells(row, 0)),
+  ];
   const memory = peakMiB(subject, layer, out);
   after();
   return {
@@ -43,18 +46,6 @@ export async function layers(bench, rounds) {
     samples: rows,
     facts: [layer.words, `most memory of the process, Node included: ${memory} MiB`],
   };
-}
-
-function cells({ group, name, wall, wallRatio, cpu }) {
-  return [
-    group,
-    name,
-    fixed(wall.median, 0),
-    fixed(wall.min, 0),
-    fixed(wall.p90, 0),
-    fixed(wallRatio.median, 2),
-    fixed(cpu.median, 0),
-  ];
 }
 
 function makeLayer(directory, rootfs) {

@@ -11,17 +11,21 @@ export function print({ title, rows = [], table, facts = [] }) {
 
 function timeTable(rows) {
   const head = ['who', 'what', 'wall ms', 'min', 'p90', 'x node', 'CPU ms', 'CPU x node'];
-  const cells = rows.map(({ group, name, wall, cpu, wallRatio, cpuRatio }) => [
+  const cells = rows.map((row) => [...timeCells(row, 1), fixed(row.cpuRatio.median, 2)]);
+  return markdown(head, cells);
+}
+
+/** What every table of times says of a case. */
+export function timeCells({ group, name, wall, wallRatio, cpu }, digits) {
+  return [
     group,
     name,
-    fixed(wall.median, 1),
-    fixed(wall.min, 1),
-    fixed(wall.p90, 1),
+    fixed(wall.median, digits),
+    fixed(wall.min, digits),
+    fixed(wall.p90, digits),
     fixed(wallRatio.median, 2),
-    fixed(cpu.median, 1),
-    fixed(cpuRatio.median, 2),
-  ]);
-  return markdown(head, cells);
+    fixed(cpu.median, digits),
+  ];
 }
 
 function markdown(head, rows) {

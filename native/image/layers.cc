@@ -65,20 +65,28 @@ class Converter {
   }
 
   Outcome read_entries(LayerStream* stream, size_t layer) {
+    return each_entry(stream, layer, [&](TarReader* reader, const TarEntry& entry, uint64_t number) -> Outcome {
+      if (auto bad = journals_[layer].add(entry)) return bad;
+      const LayerEntry& added = journals_[layer].entries().back();
+      if (!added.inode) return {};
+      // Where its content is to be found again, see read_again().
+      added.inode->source_dev = layer;
+      added.inode->source_ino = number;
+      if (!S_ISREG(added.inode->mode) || shadow_.hides(added.path)) return {};
+      return store(reader, added.inode, entry.path);
+    });
+  }
+
+  // Entries count from 0.
+  template <typename Action>
+  Outcome each_entry(LayerStream* stream, size_t layer, Action action) {
     TarReader reader(stream, options_.layers[layer].digest);
     TarEntry entry;
     bool more = false;
     for (uint64_t number = 0;; number++) {
       if (auto bad = reader.next(&entry, &more)) return bad;
       if (!more) return {};
-      if (auto bad = journals_[layer].add(entry)) return bad;
-      const LayerEntry& added = journals_[layer].entries().back();
-      if (!added.inode) continue;
-      // Where its content is to be found again, see read_again().
-      added.inode->source_dev = layer;
-      added.inode->source_ino = number;
-      if (!S_ISREG(added.inode->mode) || shadow_.hides(added.path)) continue;
-      if (auto bad = store(&reader, added.inode, entry.path)) return bad;
+      if (auto bad = action(&reader, entry, number)) return bad;
     }
   }
 
@@ -140,18 +148,13 @@ class Converter {
   }
 
   Outcome read_contents(LayerStream* stream, size_t layer, const std::unordered_map<uint64_t, Inode*>& wanted) {
-    TarReader reader(stream, options_.layers[layer].digest);
-    TarEntry entry;
-    bool more = false;
-    for (uint64_t number = 0;; number++) {
-      if (auto bad = reader.next(&entry, &more)) return bad;
-      if (!more) return {};
+    return each_entry(stream, layer, [&](TarReader* reader, const TarEntry& entry, uint64_t number) -> Outcome {
       auto found = wanted.find(number);
-      if (found == wanted.end()) continue;
+      if (found == wanted.end()) return {};
       Inode* inode = found->second;
       if (inode->size != entry.size) return logic_failure("read layer", entry.path, "it was changed meanwhile");
-      if (auto bad = store(&reader, inode, entry.path)) return bad;
-    }
+      return store(reader, inode, entry.path);
+    });
   }
 
   template <typename Action>

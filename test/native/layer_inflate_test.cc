@@ -6,27 +6,12 @@
 #include "tar_fixture.h"
 
 using namespace davit::image;
+using fixture::Pieces;
 
 namespace {
 
 constexpr int rounds = 4000;
 constexpr size_t most = 4 << 20;  // then it is a bomb, and both have shown the same so far
-
-// Gives bytes in pieces of a few, so that everything lies across an edge once.
-class Pieces : public ByteSource {
- public:
-  Pieces(std::string bytes, size_t size) : bytes_(std::move(bytes)), size_(size) {}
-  Outcome next(const uint8_t** data, size_t* size) override {
-    *data = reinterpret_cast<const uint8_t*>(bytes_.data()) + at_;
-    *size = std::min(size_, bytes_.size() - at_);
-    at_ += *size;
-    return {};
-  }
-
- private:
-  std::string bytes_;
-  size_t size_, at_ = 0;
-};
 
 struct Read {
   std::string bytes;

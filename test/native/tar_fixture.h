@@ -6,10 +6,27 @@
 #include <string>
 #include <vector>
 
+#include "image/decompress.h"
 #include "image/layers.h"
 #include "image_fixture.h"
 
 namespace fixture {
+
+// Gives bytes in pieces of a few, so that everything lies across an edge once.
+class Pieces : public davit::image::ByteSource {
+ public:
+  Pieces(std::string bytes, size_t size) : bytes_(std::move(bytes)), size_(size) {}
+  davit::image::Outcome next(const uint8_t** data, size_t* size) override {
+    *data = reinterpret_cast<const uint8_t*>(bytes_.data()) + at_;
+    *size = std::min(size_, bytes_.size() - at_);
+    at_ += *size;
+    return {};
+  }
+
+ private:
+  std::string bytes_;
+  size_t size_, at_ = 0;
+};
 
 struct TarFields {
   char type = '0';

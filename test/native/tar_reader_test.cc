@@ -6,25 +6,10 @@
 #include "tar_fixture.h"
 
 using namespace davit::image;
+using fixture::Pieces;
 using fixture::Tar;
 
 namespace {
-
-// Gives bytes in pieces of a few, so that everything lies across an edge once.
-class Pieces : public ByteSource {
- public:
-  Pieces(std::string bytes, size_t size) : bytes_(std::move(bytes)), size_(size) {}
-  Outcome next(const uint8_t** data, size_t* size) override {
-    *data = reinterpret_cast<const uint8_t*>(bytes_.data()) + at_;
-    *size = std::min(size_, bytes_.size() - at_);
-    at_ += *size;
-    return {};
-  }
-
- private:
-  std::string bytes_;
-  size_t size_, at_ = 0;
-};
 
 struct Read {
   std::vector<TarEntry> entries;

@@ -2,20 +2,10 @@ import { expect, it } from 'vitest';
 import { RuntimeError } from '../../../src/errors';
 import { headerValue } from '../../../src/formats/definition/definition';
 import { looksLikeDefinition, parseDefinition } from '../../../src/formats/definition/parse';
+import { random } from '../../fixtures/random';
 import { FULL } from './full';
 
 const ROUNDS = 2000;
-
-/** Mulberry32: the same cases in every run. */
-function random(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) % below;
-  };
-}
 
 const PIECES = [
   'Bootstrap: docker',

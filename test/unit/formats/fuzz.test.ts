@@ -3,18 +3,8 @@ import { RuntimeError } from '../../../src/errors';
 import { decodeHeader } from '../../../src/formats/sif/header';
 import { decodeTable, selectPrimary } from '../../../src/formats/sif/table';
 import { decodeSuperblock, findSquashfs } from '../../../src/formats/squashfs/superblock';
+import { random } from '../../fixtures/random';
 import { definition, partition, sifBytes, superblock } from '../../fixtures/sif-bytes';
-
-/** Mulberry32: the same cases in every run. */
-function random(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) % below;
-  };
-}
 
 const INTERESTING = [
   0n,

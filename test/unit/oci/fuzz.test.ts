@@ -6,23 +6,13 @@ import { RuntimeError } from '../../../src/errors';
 import { decodeConfig } from '../../../src/formats/oci/config';
 import { decodeManifest } from '../../../src/formats/oci/manifest';
 import { selectPlatform } from '../../../src/formats/oci/platform';
+import { random } from '../../fixtures/random';
 
 const CORPUS = join(__dirname, 'corpus');
 const ROUNDS = 20_000;
 const seeds = readdirSync(CORPUS)
   .sort()
   .map((name) => readFileSync(join(CORPUS, name)));
-
-/** Mulberry32: the same cases in every run. */
-function random(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) % below;
-  };
-}
 
 const VALUES: unknown[] = [
   null,
