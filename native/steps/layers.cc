@@ -36,7 +36,7 @@ bool fail_loop(Context& ctx, int error, const char* image, std::string_view devi
   message.add("attach the image \"").add(image).add("\" to the loop device \"").add(device).add("\"");
   const char* hint = "";
   if (error == ENOSPC || error == EBUSY)
-    hint = "all loop devices are taken: see losetup -a, raise max_loop, or use --unsquash";
+    hint = "all loop devices are taken: see losetup -a, raise max_loop, or use --userns (FUSE) or --unsquash";
   if (error == EPERM || error == EACCES || error == ENOENT)
     hint = "no loop devices here: use --userns (FUSE) or --unsquash";
   return ctx.fail(error, message.view(), hint);

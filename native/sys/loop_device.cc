@@ -15,7 +15,7 @@
 namespace davit {
 namespace {
 
-constexpr int kLockWaits = 2000;  // times kLockWaitNs: two seconds
+constexpr int kLockWaits = 5000;  // times kLockWaitNs: five seconds
 constexpr long kLockWaitNs = 1000000;
 constexpr int kAttachTries = 64;  // LOOP_CTL_GET_FREE races with every other user of loop devices
 

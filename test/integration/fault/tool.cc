@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
+#include <linux/loop.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
@@ -26,12 +27,19 @@ namespace {
 struct Call {
   const char* name;
   unsigned number;
+  unsigned request = 0;  // of ioctl: this one alone
 };
 
-constexpr Call kCalls[] = {
-    {"memfd_create", SYS_memfd_create}, {"pidfd_open", SYS_pidfd_open}, {"clone3", SYS_clone3},
-    {"openat2", SYS_openat2},           {"fsopen", SYS_fsopen},         {"socketpair", SYS_socketpair},
-    {"pivot_root", SYS_pivot_root},     {"pipe2", SYS_pipe2},           {"flock", SYS_flock}};
+constexpr Call kCalls[] = {{"memfd_create", SYS_memfd_create},
+                           {"pidfd_open", SYS_pidfd_open},
+                           {"clone3", SYS_clone3},
+                           {"openat2", SYS_openat2},
+                           {"fsopen", SYS_fsopen},
+                           {"socketpair", SYS_socketpair},
+                           {"pivot_root", SYS_pivot_root},
+                           {"pipe2", SYS_pipe2},
+                           {"flock", SYS_flock},
+                           {"LOOP_CTL_GET_FREE", SYS_ioctl, LOOP_CTL_GET_FREE}};
 
 int fail(const char* what) {
   fprintf(stderr, "fault tool: %s: %s\n", what, strerror(errno));
@@ -79,14 +87,17 @@ int limit(int argc, char** argv) {
   return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-// refuse CALL ERRNO COMMAND...: the command and all its children get that errno from that system call.
+// refuse CALL ERRNO COMMAND...: the command and all its children get that errno from that system call, or from that
+// request of ioctl.
 int refuse(int argc, char** argv) {
   if (argc < 3) return 2;
   for (const Call& call : kCalls) {
     if (strcmp(call.name, argv[0]) != 0) continue;
     struct sock_filter filter[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call.number, 0, 1),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call.number, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[1])),
+        BPF_JUMP(BPF_JMP | (call.request ? BPF_JEQ : BPF_JGE) | BPF_K, call.request, 0, 1),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (static_cast<unsigned>(atoi(argv[1])) & SECCOMP_RET_DATA)),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
     struct sock_fprog program = {sizeof filter / sizeof *filter, filter};
