@@ -193,7 +193,7 @@ withWorld('an unpacked image', (world) => {
       const since = Date.now();
       expect(await world().ok('exec', flag, world().image(), ...greeting)).toBe('as in the image\n');
       expect(Date.now() - since).toBeLessThan(5000);
-      const mount = await world().inside([flag], 'grep " / / " /proc/self/mountinfo; cat /proc/self/mountinfo');
+      const mount = await world().inside([flag], 'grep " / / " /proc/self/mountinfo');
       expect(mount).not.toContain('squash');
     });
   }

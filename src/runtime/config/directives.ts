@@ -36,6 +36,8 @@ export interface LaunchConfig {
   registryCaFile: string;
   /** Blobs, or parts of a file, that are fetched at once. */
   downloadConcurrency: number;
+  /** Bytes of such a part. */
+  downloadPartSize: number;
   /** MiB that the layers of an image may hold, unpacked. */
   conversionMaxSize: number;
   /** Files, directories and links in all layers of an image together. */
@@ -47,7 +49,12 @@ export interface LaunchConfig {
 /** The part that fetching images looks at. */
 export type RegistrySettings = Pick<
   LaunchConfig,
-  'registryMirrors' | 'registryCaFile' | 'downloadConcurrency' | 'conversionMaxSize' | 'conversionMaxEntries'
+  | 'registryMirrors'
+  | 'registryCaFile'
+  | 'downloadConcurrency'
+  | 'downloadPartSize'
+  | 'conversionMaxSize'
+  | 'conversionMaxEntries'
 >;
 
 export type DirectiveType = 'bool' | 'number' | 'text' | 'list' | readonly string[];
@@ -95,6 +102,7 @@ const EFFECTIVE: [string, DirectiveType, string, keyof LaunchConfig][] = [
   ['registry mirror', 'list', '', 'registryMirrors'],
   ['registry ca file', 'text', '', 'registryCaFile'],
   ['download concurrency', 'number', '3', 'downloadConcurrency'],
+  ['download part size', 'number', '5242880', 'downloadPartSize'],
   ['conversion max size', 'number', '262144', 'conversionMaxSize'],
   ['conversion max entries', 'number', '1000000', 'conversionMaxEntries'],
   ['plan cache', 'bool', YES, 'planCache'],
@@ -130,7 +138,6 @@ const WITHOUT_EFFECT: [string, DirectiveType, string][] = [
   ['mksquashfs mem', 'text', ''],
   ['image driver', 'text', ''],
   ['download buffer size', 'number', '32768'],
-  ['download part size', 'number', '5242880'],
   ['systemd cgroups', 'bool', YES],
   ['apptheus communication socket path', 'text', '/run/apptheus/gateway.sock'],
   ['apptheus socket path', 'text', '/run/apptheus/gateway.sock'],

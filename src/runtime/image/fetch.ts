@@ -12,6 +12,7 @@ import type { OnProgress } from './progress';
 import type { Additions, ConvertImage, FetchContext, FetchOptions, ImageSource } from './source';
 import { TemporaryDirectory, temporaryParent } from './temporary';
 import { HttpClient } from './transfer/http';
+import { PartPolicy } from './transfer/parts';
 import { imageScheme, unsupportedUri, withoutLogin } from './uri';
 import { wordedError } from './worded-error';
 
@@ -56,6 +57,7 @@ export class Fetcher {
       onWarning,
       onVerbose,
       onProgress,
+      parts: new PartPolicy(settings.downloadPartSize, settings.downloadConcurrency),
       client: new HttpClient({ env, version, trust: { caFile }, onRetry: onVerbose }),
       cache: options.disableCache ? undefined : openCache(request, onInfo, onWarning),
       temporary: new TemporaryDirectory(temporaryParent(env, options.tmpDir)),

@@ -6,6 +6,7 @@ import type { ImageCache } from './cache';
 import type { OnProgress } from './progress';
 import type { TemporaryDirectory } from './temporary';
 import type { HttpClient } from './transfer/http';
+import type { PartPolicy } from './transfer/parts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -47,6 +48,8 @@ export interface FetchContext {
   /** Version of davit. */
   version: string;
   client: HttpClient;
+  /** How large downloads are divided. */
+  parts: PartPolicy;
   cache?: ImageCache;
   temporary: TemporaryDirectory;
   convert: ConvertImage;

@@ -6,6 +6,8 @@ import { basic } from './oci/token';
 import type { FetchContext, ImageSource } from './source';
 import { download } from './transfer/download';
 import { discard, headerOf, type HttpResponse } from './transfer/message';
+import type { OpenRange } from './transfer/parts';
+import { rangeHeader } from './transfer/range';
 import { shownUrl } from './transfer/wording';
 
 /**
@@ -77,10 +79,10 @@ async function fetchFile(
 ): Promise<{ digest: string }> {
   const name = url.pathname.slice(url.pathname.lastIndexOf('/') + 1) || url.host;
   const progress = progressOf(onProgress, url.href, name);
-  const open = async (fromByte: number): Promise<HttpResponse> => {
-    const range: Record<string, string> = fromByte > 0 ? { range: `bytes=${fromByte}-` } : {};
+  const open: OpenRange = async (part) => {
+    const range = rangeHeader(part);
     // RFC 9110, section 13.1.5: a file that was replaced meanwhile is sent from its beginning. Weak tags do not count.
-    if (fromByte > 0 && validator !== undefined && !validator.startsWith('W/')) range['if-range'] = validator;
+    if (part.from > 0 && validator !== undefined && !validator.startsWith('W/')) range['if-range'] = validator;
     const response = await client.request({ url, headers: { ...login, ...range }, signal, insecure: options.noHttps });
     if ([200, 206, 416].includes(response.status)) return response;
     await discard(response);

@@ -3,6 +3,7 @@ import type { ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { type DownloadRequest, download } from '../../../src/runtime/image/transfer/download';
+import { rangeHeader } from '../../../src/runtime/image/transfer/range';
 import type { HttpClient } from '../../../src/runtime/image/transfer/http';
 import { client, noise, scratch, sendRange, serve, sha256, type TestServer } from './support';
 
@@ -16,12 +17,7 @@ function request(server: TestServer, changes: Partial<DownloadRequest> = {}): Do
     what: 'the blob',
     sizeBytes: content.length,
     digest: sha256(content),
-    open: (fromByte) =>
-      from.request({
-        url: server.url,
-        headers: fromByte > 0 ? { range: `bytes=${fromByte}-` } : {},
-        signal: changes.signal,
-      }),
+    open: (range) => from.request({ url: server.url, headers: rangeHeader(range), signal: changes.signal }),
     ...changes,
   };
 }

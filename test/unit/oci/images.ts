@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { vi } from 'vitest';
 import { defaultConfig } from '../../../src/runtime/config/directives';
+import { PartPolicy } from '../../../src/runtime/image/transfer/parts';
 import type { FetchContext, FetchOptions } from '../../../src/runtime/image/source';
 import { TemporaryDirectory } from '../../../src/runtime/image/temporary';
 import { client, type Handler, scratch, sendRange, sha256 } from './support';
@@ -143,6 +144,7 @@ export function fetchContext(options: FetchOptions = {}, more: Partial<FetchCont
     version: 'test',
     convert: async () => [],
     client: client(),
+    parts: new PartPolicy(16 << 20, 3),
     temporary: new TemporaryDirectory(scratch()),
     infos,
     warnings,

@@ -77,13 +77,14 @@ export function noise(length: number, seed = 1): Buffer {
   return bytes;
 }
 
-/** Answers with `bytes`, honouring a Range header of the form `bytes=N-`. */
+/** Answers with `bytes`, honouring a Range header of the form `bytes=N-` or `bytes=N-M`. */
 export function sendRange(request: IncomingMessage, response: ServerResponse, bytes: Buffer): void {
-  const from = Number(/^bytes=(\d+)-/.exec(request.headers.range ?? '')?.[1] ?? 0);
+  const [, first = '0', last = ''] = /^bytes=(\d+)-(\d*)/.exec(request.headers.range ?? '') ?? [];
   if (request.headers.range === undefined) {
     response.writeHead(200, { 'content-length': bytes.length }).end(bytes);
     return;
   }
-  const range = `bytes ${from}-${bytes.length - 1}/${bytes.length}`;
-  response.writeHead(206, { 'content-length': bytes.length - from, 'content-range': range }).end(bytes.subarray(from));
+  const part = bytes.subarray(Number(first), last === '' ? bytes.length : Number(last) + 1);
+  const range = `bytes ${first}-${Number(first) + part.length - 1}/${bytes.length}`;
+  response.writeHead(206, { 'content-length': part.length, 'content-range': range }).end(part);
 }

@@ -5,6 +5,7 @@ import { progressOf } from '../oci/progress-of';
 import type { FetchContext, ImageSource } from '../source';
 import { download } from '../transfer/download';
 import { discard } from '../transfer/message';
+import { rangeHeader } from '../transfer/range';
 import { LibraryApi, type LibraryImage } from './api';
 import { libraryEndpoint } from './endpoint';
 import { parseLibraryReference } from './reference';
@@ -35,7 +36,7 @@ export async function librarySource(text: string, context: FetchContext): Promis
 async function fetchImage(
   api: LibraryApi,
   { image, reference, arch }: { image: LibraryImage; reference: string; arch: string },
-  { client, signal, onProgress }: FetchContext,
+  { client, parts, signal, onProgress }: FetchContext,
   path: string,
 ): Promise<{ digest: string }> {
   const digest = image.hash.replace('.', ':');
@@ -44,8 +45,9 @@ async function fetchImage(
   const file = `v1/imagefile/${reference}?arch=${encodeURIComponent(arch)}`;
   await download({
     client,
-    open: async (fromByte) => {
-      const response = await api.open(file, fromByte > 0 ? { range: `bytes=${fromByte}-` } : {});
+    parts,
+    open: async (range) => {
+      const response = await api.open(file, rangeHeader(range));
       if ([200, 206, 416].includes(response.status)) return response;
       await discard(response);
       throw new RuntimeError('REGISTRY', `the library has no file for ${reference}: status ${response.status}`);

@@ -3,11 +3,8 @@ import { parseDigest } from '../../../formats/oci/digest';
 import type { Descriptor } from '../../../formats/oci/manifest';
 import type { FetchContext } from '../source';
 import { download } from '../transfer/download';
-import type { HttpResponse } from '../transfer/message';
+import type { OpenRange } from '../transfer/parts';
 import { progressOf, shortDigest } from './progress-of';
-
-/** Opens a blob from a byte on. */
-export type OpenBlob = (fromByte: number) => Promise<HttpResponse>;
 
 /**
  * A blob as a file, with the announced size and digest.
@@ -16,7 +13,7 @@ export type OpenBlob = (fromByte: number) => Promise<HttpResponse>;
 export async function storedBlob(
   descriptor: Descriptor,
   label: string,
-  open: OpenBlob,
+  open: OpenRange,
   context: FetchContext,
 ): Promise<string> {
   const { cache, temporary, signal } = context;
@@ -48,8 +45,8 @@ async function fetchTo(
   path: string,
   { digest, sizeBytes }: Descriptor,
   label: string,
-  open: OpenBlob,
-  { client, signal, onProgress }: FetchContext,
+  open: OpenRange,
+  { client, parts, signal, onProgress }: FetchContext,
 ): Promise<void> {
   // Configurations are over before anybody could look.
   const shown = label === 'layer' ? onProgress : () => undefined;
@@ -57,6 +54,7 @@ async function fetchTo(
   await download({
     client,
     open,
+    parts,
     path,
     what: `${label} ${digest}`,
     sizeBytes,

@@ -36,7 +36,7 @@ export async function dockerImage(text: string, context: FetchContext): Promise<
     name: formatReference(reference),
     blob: async (descriptor, label) => {
       const asked = firstAnswer(order, context, ({ registry, repository }) =>
-        storedBlob(descriptor, label, (fromByte) => registry.blob(repository, descriptor.digest, fromByte), context),
+        storedBlob(descriptor, label, (range) => registry.blob(repository, descriptor.digest, range), context),
       );
       return { path: (await asked).value, digest: descriptor.digest };
     },

@@ -45,13 +45,14 @@ function notSif(detail: string): RuntimeError {
 async function fetchLayer(
   { digest, sizeBytes }: Descriptor,
   { registry, repository }: Endpoint,
-  { client, signal, onProgress }: FetchContext,
+  { client, parts, signal, onProgress }: FetchContext,
   path: string,
 ): Promise<{ digest: string }> {
   const progress = progressOf(onProgress, digest, `image ${shortDigest(digest)}`, sizeBytes);
   await download({
     client,
-    open: (fromByte) => registry.blob(repository, digest, fromByte),
+    open: (range) => registry.blob(repository, digest, range),
+    parts,
     path,
     what: `image ${digest}`,
     sizeBytes,

@@ -8,6 +8,7 @@ import { ACCEPTED_MANIFESTS } from '../../../formats/oci/media-types';
 import { readAll } from '../transfer/answer';
 import type { HttpClient } from '../transfer/http';
 import { discard, headerOf, type HttpRequest, type HttpResponse } from '../transfer/message';
+import { type ByteRange, rangeHeader } from '../transfer/range';
 import { isCertificateError } from '../transfer/wording';
 import { registryError } from './registry-error';
 import { answerChallenge } from './token';
@@ -69,10 +70,9 @@ export class Registry {
     return { bytes, digest, contentType: headerOf(response, 'content-type') };
   }
 
-  /** Opens a blob from a byte on. @throws RuntimeError NETWORK, REGISTRY */
-  async blob(repository: string, digest: string, fromByte = 0): Promise<HttpResponse> {
-    const headers: Record<string, string> = fromByte > 0 ? { range: `bytes=${fromByte}-` } : {};
-    const response = await this.send(repository, `blobs/${digest}`, { headers });
+  /** Opens a blob, or a part of it. @throws RuntimeError NETWORK, REGISTRY */
+  async blob(repository: string, digest: string, range: ByteRange = { from: 0 }): Promise<HttpResponse> {
+    const response = await this.send(repository, `blobs/${digest}`, { headers: rangeHeader(range) });
     if ([200, 206, 416].includes(response.status)) return response;
     throw await this.failure(response, `reading blob ${digest} in ${this.name}/${repository}`);
   }

@@ -1,18 +1,22 @@
 /**
  * A download into a file: hashed while it streams, resumed where it broke off, also by a later process, and complete only
- * when size and digest are what was announced.
+ * when size and digest are what was announced. Large ones come in parts over several connections.
  */
 import { RuntimeError } from '../../../errors';
 import type { HttpClient } from './http';
 import { discard, headerOf, type HttpResponse } from './message';
 import { PartialFile } from './partial-file';
+import { type OpenRange, type PartPolicy, PartsAhead } from './parts';
+import { contentRange } from './range';
 import { isPassingError, pauseMs } from './retry';
 import { failureCode, networkError, shownUrl } from './wording';
 
 export interface DownloadRequest {
   client: HttpClient;
-  /** Asks for the content from an offset on: a Range header, unless it is 0. Answers other than 200, 206, 416 throw. */
-  open: (fromByte: number) => Promise<HttpResponse>;
+  /** Asks for the content, or for a part of it (rangeHeader()). Answers other than 200, 206, 416 throw. */
+  open: OpenRange;
+  /** Whether, and how, it may come in parts. The size must be known. */
+  parts?: PartPolicy;
   /** The file; what is in it already is taken as the beginning. */
   path: string;
   /** For messages. */
@@ -38,40 +42,57 @@ export interface Downloaded {
  */
 export async function download(request: DownloadRequest): Promise<Downloaded> {
   const file = await PartialFile.open(request.path, request.digest);
+  request.parts?.enter();
   try {
     const resumed = file.sizeBytes > 0;
     if (request.sizeBytes !== undefined && file.sizeBytes > request.sizeBytes) await file.reset();
-    await fetchRest(request, file);
-    if (resumed && !matches(request, file)) {
-      // The beginning was another process's, perhaps cut off by a full disk: it gets the blame first.
+    const inParts = await fetchRest(request, file);
+    if ((resumed || inParts) && !matches(request, file)) {
+      // The beginning was another process's, perhaps cut off by a full disk, or the parts do not fit together: they get
+      // the blame first.
       await file.reset();
-      await fetchRest(request, file);
+      await fetchRest({ ...request, parts: undefined }, file);
     }
     if (!matches(request, file)) throw await wrongContent(request, file);
     return { sizeBytes: file.sizeBytes, sha256: file.sha256() };
   } finally {
+    request.parts?.leave();
     await file.close();
   }
 }
 
-/** Fetches until all bytes are there; gives up after some tries without a single byte of progress. */
-async function fetchRest(request: DownloadRequest, file: PartialFile): Promise<void> {
+/**
+ * Fetches until all bytes are there; gives up after some tries without a single byte of progress.
+ * @returns whether it came in parts
+ */
+async function fetchRest(request: DownloadRequest, file: PartialFile): Promise<boolean> {
+  const { sizeBytes, parts } = request;
+  const rest = (sizeBytes ?? 0) - file.sizeBytes;
+  const ahead =
+    sizeBytes !== undefined && parts?.fits(rest) ? new PartsAhead(parts, request.open, sizeBytes) : undefined;
+  try {
+    await fetchAll(request, file, ahead);
+  } finally {
+    ahead?.end();
+  }
+  return ahead !== undefined;
+}
+
+async function fetchAll(request: DownloadRequest, file: PartialFile, ahead: PartsAhead | undefined): Promise<void> {
   const { client, signal, sizeBytes } = request;
   let failures = 0;
   while (sizeBytes === undefined || file.sizeBytes < sizeBytes || sizeBytes === 0) {
     const before = file.sizeBytes;
-    // It makes several tries itself; here it is about answers that break off.
-    const response = await request.open(before);
+    const part = await ahead?.take(before);
+    signal?.throwIfAborted();
+    if (ahead && part) {
+      await file.append(part);
+      request.onBytes?.(file.sizeBytes + ahead.heldBytes, sizeBytes);
+      continue;
+    }
     try {
-      await receive(request, file, response);
-      if (sizeBytes === undefined || file.sizeBytes === sizeBytes) return;
-      throw new RuntimeError(
-        'NETWORK',
-        `${request.what}: the answer ended after ${file.sizeBytes} of ${sizeBytes} bytes`,
-        {
-          errno: 'ECONNRESET',
-        },
-      );
+      const done = await fetchPiece(request, file, ahead);
+      if (done) return;
     } catch (error) {
       signal?.throwIfAborted();
       failures = file.sizeBytes > before ? 1 : failures + 1;
@@ -82,14 +103,44 @@ async function fetchRest(request: DownloadRequest, file: PartialFile): Promise<v
   }
 }
 
-async function receive(request: DownloadRequest, file: PartialFile, response: HttpResponse): Promise<void> {
+/** One answer: all that is missing, or the next part. @returns whether that was the last */
+async function fetchPiece(
+  request: DownloadRequest,
+  file: PartialFile,
+  ahead: PartsAhead | undefined,
+): Promise<boolean> {
+  const { sizeBytes, what } = request;
+  const range = ahead?.nextRange(file.sizeBytes) ?? { from: file.sizeBytes };
+  const since = performance.now();
+  // It makes several tries itself; here it is about answers that break off.
+  const response = await request.open(range);
+  const next = response.status === 200 || range.last === undefined ? undefined : range.last + 1;
+  const end = next ?? sizeBytes;
+  if (next !== undefined) ahead?.fetchFrom(next);
+  await receive(request, file, response, { end, ahead });
+  if (end === undefined || file.sizeBytes === sizeBytes) return true;
+  if (file.sizeBytes !== end) {
+    const message = `${what}: the answer ended after ${file.sizeBytes} of ${sizeBytes} bytes`;
+    throw new RuntimeError('NETWORK', message, { errno: 'ECONNRESET' });
+  }
+  ahead?.firstPart(file.sizeBytes - range.from, performance.now() - since);
+  return false;
+}
+
+/** @param end where the answer should end; `undefined` when nobody knows */
+async function receive(
+  request: DownloadRequest,
+  file: PartialFile,
+  response: HttpResponse,
+  { end, ahead }: { end: number | undefined; ahead: PartsAhead | undefined },
+): Promise<void> {
   await checkStart(request, file, response);
-  const total = announcedSize(request, file, response);
+  const announced = announcedEnd(request, file, response, end);
   try {
     for await (const chunk of response.body as AsyncIterable<Buffer>) {
-      if (total !== undefined && file.sizeBytes + chunk.length > total) throw tooLong(request, total);
+      if (announced !== undefined && file.sizeBytes + chunk.length > announced) throw tooLong(request, announced);
       await file.append(chunk);
-      request.onBytes?.(file.sizeBytes, total);
+      request.onBytes?.(file.sizeBytes + (ahead?.heldBytes ?? 0), request.sizeBytes ?? announced);
     }
   } catch (error) {
     response.body.destroy();
@@ -106,7 +157,7 @@ async function checkStart(request: DownloadRequest, file: PartialFile, response:
     await discard(response);
     throw new RuntimeError('REGISTRY', `${request.what}: "${shownUrl(response.url)}" sends it encoded as ${encoding}`);
   }
-  if (response.status === 416 || (response.status === 206 && rangeStart(response) !== file.sizeBytes)) {
+  if (response.status === 416 || (response.status === 206 && contentRange(response)?.from !== file.sizeBytes)) {
     await discard(response);
     if (file.sizeBytes === 0) throw new RuntimeError('REGISTRY', `${request.what}: the server cannot send it`);
     await file.reset();
@@ -115,24 +166,21 @@ async function checkStart(request: DownloadRequest, file: PartialFile, response:
   if (response.status === 200 && file.sizeBytes > 0) await file.reset();
 }
 
-/** `bytes 100-199/200` → 100 (RFC 9110, section 14.4). */
-function rangeStart(response: HttpResponse): number | undefined {
-  const start = /^bytes (\d+)-/.exec(headerOf(response, 'content-range') ?? '')?.[1];
-  return start === undefined ? undefined : Number(start);
-}
-
-function announcedSize(request: DownloadRequest, file: PartialFile, response: HttpResponse): number | undefined {
+function announcedEnd(
+  request: DownloadRequest,
+  file: PartialFile,
+  response: HttpResponse,
+  end: number | undefined,
+): number | undefined {
   const length = headerOf(response, 'content-length');
   const announced = length === undefined ? undefined : file.sizeBytes + Number(length);
-  const { sizeBytes } = request;
-  if (sizeBytes !== undefined && announced !== undefined && announced !== sizeBytes) {
+  const total = contentRange(response)?.total ?? announced;
+  const { sizeBytes, what } = request;
+  if (sizeBytes !== undefined && total !== undefined && total !== sizeBytes) {
     response.body.destroy();
-    throw new RuntimeError(
-      'INTEGRITY',
-      `${request.what}: the server has ${announced} bytes, ${sizeBytes} were announced`,
-    );
+    throw new RuntimeError('INTEGRITY', `${what}: the server has ${total} bytes, ${sizeBytes} were announced`);
   }
-  return sizeBytes ?? announced;
+  return end ?? announced;
 }
 
 function tooLong({ what }: DownloadRequest, total: number): RuntimeError {
