@@ -1,6 +1,5 @@
 #include "image/squashfs_reader.h"
 
-#include <sqfs/block.h>
 #include <sqfs/dir.h>
 #include <sqfs/error.h>
 #include <sqfs/xattr.h>
@@ -32,14 +31,22 @@ Outcome SquashfsReader::open_image(Fd fd, uint64_t offset, uint64_t size, std::s
   if (super_.flags & SQFS_FLAG_COMPRESSOR_OPTIONS)
     if (int code = compressor->read_options(compressor, file)) return failure("read options", nullptr, code);
 
+  return open_tables();
+}
+
+Outcome SquashfsReader::open_tables() {
+  sqfs_file_t* file = &file_.interface;
+  sqfs_compressor_t* compressor = compressor_.get();
   ids_.reset(sqfs_id_table_create(0));
   if (!ids_) return failure("read ids", nullptr, SQFS_ERROR_ALLOC);
   if (int code = sqfs_id_table_read(ids_.get(), file, &super_, compressor)) return failure("read ids", nullptr, code);
-  directories_.reset(sqfs_dir_reader_create(&super_, compressor, file, 0));
-  data_.reset(sqfs_data_reader_create(file, super_.block_size, compressor, 0));
-  if (!directories_ || !data_) return failure("open", nullptr, SQFS_ERROR_ALLOC);
-  if (int code = sqfs_data_reader_load_fragment_table(data_.get(), &super_))
-    return failure("read fragment table", nullptr, code);
+  const uint64_t inodes = super_.inode_table_start, listings = super_.directory_table_start;
+  const uint64_t end = std::min({super_.id_table_start, super_.fragment_table_start, super_.export_table_start});
+  inodes_.reset(sqfs_meta_reader_create(file, compressor, inodes, listings));
+  listings_.reset(sqfs_meta_reader_create(file, compressor, listings, end));
+  if (!inodes_ || !listings_) return failure("open", nullptr, SQFS_ERROR_ALLOC);
+  limits_ = SquashfsLimits(metadata_room(file, inodes, listings), metadata_room(file, listings, end));
+  if (int code = blocks_.load(file, super_, compressor)) return failure("read fragment table", nullptr, code);
   if (super_.flags & SQFS_FLAG_NO_XATTRS || super_.xattr_id_table_start == UINT64_MAX) return {};
   xattrs_.reset(sqfs_xattr_reader_create(0));
   if (!xattrs_) return failure("open", nullptr, SQFS_ERROR_ALLOC);
@@ -48,14 +55,17 @@ Outcome SquashfsReader::open_image(Fd fd, uint64_t offset, uint64_t size, std::s
   return {};
 }
 
+Outcome SquashfsReader::damaged(const char* step, const Node* node, const char* detail) const {
+  return logic_failure(step, name_ + ": " + path_of(node), std::string(detail) + ": the image is damaged");
+}
+
 Outcome SquashfsReader::scan(bool xattrs, Tree* tree) {
   tree_ = tree;
   want_xattrs_ = xattrs;
-  sqfs_inode_generic_t* raw = nullptr;
-  if (int code = sqfs_dir_reader_get_root_inode(directories_.get(), &raw)) return failure("read root", nullptr, code);
-  SqfsInode source(raw);
   Inode* inode = tree->add_inode();
   Node* root = tree->add_node(nullptr, "", inode);
+  SqfsInode source;
+  if (auto bad = read_inode(super_.root_inode_ref, root, &source)) return bad;
   if (auto bad = fill(inode, *source, root)) return bad;
   if (!root->is_directory()) return failure("read root", nullptr, SQFS_ERROR_NOT_DIR);
   by_number_[source->base.inode_number] = inode;
@@ -63,25 +73,22 @@ Outcome SquashfsReader::scan(bool xattrs, Tree* tree) {
   return read_directory(root, 0);
 }
 
+// `reference`: where the metadata block begins in the table, and in the lower 16 bits the place within it.
+Outcome SquashfsReader::read_inode(uint64_t reference, const Node* where, SqfsInode* out) {
+  sqfs_inode_generic_t* raw = nullptr;
+  // When this fails, `raw` may be left at memory that is free already (libsquashfs 1.2).
+  if (int code = sqfs_meta_reader_read_inode(inodes_.get(), &super_, reference >> 16, reference & 0xffff, &raw))
+    return failure("read inode", where, code);
+  out->reset(raw);
+  if (!limits_.take_inode(**out)) return damaged("read inode", where, "files that share their inodes");
+  return {};
+}
+
 Outcome SquashfsReader::read_directory(Node* node, unsigned depth) {
   if (depth > max_depth)
     return logic_failure("read directory", name_ + ": " + path_of(node), "nested too deeply (256 levels)");
   // All entries first: the reader has one position, which reading a directory below would move.
-  if (int code = sqfs_dir_reader_open_dir(directories_.get(), node->inode->source.get(), 0))
-    return failure("read directory", node, code);
-  for (;;) {
-    sqfs_dir_entry_t* raw = nullptr;
-    int code = sqfs_dir_reader_read(directories_.get(), &raw);
-    if (code > 0) break;
-    if (code < 0) return failure("read directory", node, code);
-    std::unique_ptr<sqfs_dir_entry_t, FreeDeleter> entry(raw);
-    sqfs_inode_generic_t* inode = nullptr;
-    code = sqfs_dir_reader_get_inode(directories_.get(), &inode);
-    if (code != 0) return failure("read inode", node, code);
-    // On disk the size is one less than the length; the reader ends the name with a NUL.
-    std::string_view name(reinterpret_cast<const char*>(entry->name), entry->size + 1U);
-    if (auto bad = add_entry(node, name, SqfsInode(inode))) return bad;
-  }
+  if (auto bad = list_directory(node)) return bad;
   for (Node* child : node->children) {
     if (!child->is_directory()) continue;
     if (auto bad = read_directory(child, depth + 1)) return bad;
@@ -89,25 +96,45 @@ Outcome SquashfsReader::read_directory(Node* node, unsigned depth) {
   return {};
 }
 
-Outcome SquashfsReader::add_entry(Node* parent, std::string_view name, SqfsInode source) {
+Outcome SquashfsReader::list_directory(Node* node) {
+  sqfs_readdir_state_t state;
+  if (int code = sqfs_readdir_state_init(&state, &super_, node->inode->source.get()))
+    return failure("read directory", node, code);
+  for (;;) {
+    sqfs_dir_entry_t* raw = nullptr;
+    uint32_t number = 0;
+    uint64_t reference = 0;
+    int code = sqfs_meta_reader_readdir(listings_.get(), &state, &raw, &number, &reference);
+    if (code > 0) return {};
+    if (code < 0) return failure("read directory", node, code);
+    std::unique_ptr<sqfs_dir_entry_t, FreeDeleter> entry(raw);
+    // On disk the size is one less than the length; the reader ends the name with a NUL.
+    std::string_view name(reinterpret_cast<const char*>(entry->name), entry->size + 1U);
+    if (!limits_.take_entry(name.size()))
+      return damaged("read directory", node, "directories that share their entries");
+    if (limits_.too_many()) return logic_failure("read directory", name_, "more than 16 million names");
+    if (auto bad = add_entry(node, name, number, reference)) return bad;
+  }
+}
+
+Outcome SquashfsReader::add_entry(Node* parent, std::string_view name, uint32_t number, uint64_t reference) {
   if (!valid_name(name))
     return logic_failure("read directory", name_ + ": " + path_of(parent), "an entry whose name is no file name");
   // Names come sorted; one that does not come after its neighbour may be there twice.
   if (!parent->children.empty() && parent->children.back()->name >= name)
-    return logic_failure("read directory", name_ + ": " + path_of(parent),
-                         "entries out of order: the image is damaged");
-  uint32_t number = source->base.inode_number;
-  if (number == 0 || number > super_.inode_count)
-    return logic_failure("read inode", name_ + ": " + path_of(parent),
-                         "inode number out of range: the image is damaged");
+    return damaged("read directory", parent, "entries out of order");
+  if (number == 0 || number > super_.inode_count) return damaged("read inode", parent, "inode number out of range");
   Inode*& known = by_number_[number];
   if (known && S_ISDIR(known->mode)) return failure("read directory", parent, SQFS_ERROR_LINK_LOOP);
-  if (known) {
+  if (known) {  // a hard link, whose inode was read before
     tree_->add_node(parent, name, known);
     return {};
   }
   known = tree_->add_inode();
   Node* node = tree_->add_node(parent, name, known);
+  SqfsInode source;
+  if (auto bad = read_inode(reference, node, &source)) return bad;
+  if (source->base.inode_number != number) return damaged("read inode", node, "an inode that has another number");
   if (auto bad = fill(known, *source, node)) return bad;
   // Directories are read and files are opened by their inode; of other files all is known now.
   if (S_ISDIR(known->mode) || S_ISREG(known->mode)) known->source = std::move(source);
@@ -181,6 +208,8 @@ Outcome SquashfsReader::read_xattrs(Inode* inode, const sqfs_inode_generic_t& so
     code = sqfs_xattr_reader_read_value(xattrs_.get(), key, &value);
     if (code != 0) break;
     std::unique_ptr<sqfs_xattr_value_t, FreeDeleter> value_owner(value);
+    if (!limits_.take_xattr(key->size, value->size))
+      return damaged("read xattrs", where, "extended attributes beyond all measure");
     inode->xattrs.push_back({reinterpret_cast<const char*>(key->key),
                              std::string(reinterpret_cast<const char*>(value->value), value->size)});
   }
@@ -189,38 +218,14 @@ Outcome SquashfsReader::read_xattrs(Inode* inode, const sqfs_inode_generic_t& so
 
 Outcome SquashfsReader::open(const Node* file) {
   node_ = file;
-  block_ = 0;
-  left_ = file->inode->size;
+  blocks_.open(file->inode->source.get());
   pending_size_ = 0;
   return {};
 }
 
 Outcome SquashfsReader::next_block(const uint8_t** data, size_t* size) {
-  *data = nullptr;
-  *size = 0;
-  if (left_ == 0) return {};
-  const sqfs_inode_generic_t* inode = node_->inode->source.get();
-  sqfs_u8* block = nullptr;
-  size_t block_bytes = 0;
-  int code;
-  if (block_ < sqfs_inode_get_file_block_count(inode)) {
-    if (SQFS_IS_SPARSE_BLOCK(inode->extra[block_])) {
-      block_++;
-      *size = static_cast<size_t>(std::min<uint64_t>(left_, super_.block_size));
-      left_ -= *size;
-      return {};
-    }
-    code = sqfs_data_reader_get_block(data_.get(), inode, block_++, &block_bytes, &block);
-  } else {
-    code = sqfs_data_reader_get_fragment(data_.get(), inode, &block_bytes, &block);
-  }
-  current_.reset(block);
-  if (code != 0) return failure("read", node_, code);
-  if (block_bytes == 0 || block_bytes > left_) return failure("read", node_, SQFS_ERROR_CORRUPTED);
-  left_ -= block_bytes;
-  *data = block;
-  *size = block_bytes;
-  return {};
+  int code = blocks_.next(data, size);
+  return code == 0 ? Outcome{} : failure("read", node_, code);
 }
 
 Outcome SquashfsReader::read(void* buffer, size_t size, size_t* got) {

@@ -1,9 +1,8 @@
 // A squashfs inside a file: its tree, and the content of its files. Nothing in it is trusted.
 #pragma once
 #include <sqfs/compressor.h>
-#include <sqfs/data_reader.h>
-#include <sqfs/dir_reader.h>
 #include <sqfs/id_table.h>
+#include <sqfs/meta_reader.h>
 #include <sqfs/super.h>
 #include <sqfs/xattr_reader.h>
 
@@ -13,6 +12,8 @@
 
 #include "image/compressor.h"
 #include "image/fd_file.h"
+#include "image/squashfs_blocks.h"
+#include "image/squashfs_limits.h"
 #include "image/tree.h"
 #include "sys/fd.h"
 
@@ -23,7 +24,8 @@ class SquashfsReader : public ContentReader {
   // The file system of `size` bytes at `offset`; `name` stands in failures.
   Outcome open_image(Fd fd, uint64_t offset, uint64_t size, std::string name);
 
-  // The whole tree. Refuses names that are no names, directories that contain themselves, more than 256 levels.
+  // The whole tree. Refuses names that are no names, directories that contain themselves, more than 256 levels, and
+  // what would take more memory or time than a file system of this size has reason to (squashfs_limits.h).
   Outcome scan(bool xattrs, Tree* tree);
 
   Outcome open(const Node* file) override;
@@ -35,8 +37,12 @@ class SquashfsReader : public ContentReader {
   uint32_t modification_time() const { return super_.modification_time; }
 
  private:
+  Outcome open_tables();
+  Outcome read_inode(uint64_t reference, const Node* where, SqfsInode* out);
   Outcome read_directory(Node* node, unsigned depth);
-  Outcome add_entry(Node* parent, std::string_view name, SqfsInode inode);
+  Outcome list_directory(Node* node);
+  Outcome add_entry(Node* parent, std::string_view name, uint32_t number, uint64_t reference);
+  Outcome damaged(const char* step, const Node* node, const char* detail) const;
   Outcome fill(Inode* inode, const sqfs_inode_generic_t& source, const Node* where);
   Outcome read_xattrs(Inode* inode, const sqfs_inode_generic_t& source, const Node* where);
   Outcome failure(const char* step, const Node* node, int code) const;
@@ -50,21 +56,20 @@ class SquashfsReader : public ContentReader {
   sqfs_super_t super_ = {};
   Owned<sqfs_compressor_t> compressor_;
   Owned<sqfs_id_table_t> ids_;
-  Owned<sqfs_dir_reader_t> directories_;
-  Owned<sqfs_data_reader_t> data_;
+  Owned<sqfs_meta_reader_t> inodes_;
+  Owned<sqfs_meta_reader_t> listings_;
   Owned<sqfs_xattr_reader_t> xattrs_;
+  SquashfsBlocks blocks_;
 
   // While scanning.
   Tree* tree_ = nullptr;
   std::unordered_map<uint32_t, Inode*> by_number_;  // for hard links, and to see a directory twice
   bool want_xattrs_ = false;
+  SquashfsLimits limits_;
 
   // The file being read.
   const Node* node_ = nullptr;
-  size_t block_ = 0;
-  uint64_t left_ = 0;
-  std::unique_ptr<uint8_t, FreeDeleter> current_;
-  const uint8_t* pending_ = nullptr;  // what of `current_` read() has not given out yet; null for zeros
+  const uint8_t* pending_ = nullptr;  // what of a block read() has not given out yet; null for zeros
   size_t pending_size_ = 0;
 };
 

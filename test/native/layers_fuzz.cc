@@ -1,9 +1,4 @@
-// libFuzzer: any bytes as one or two layers (the first byte says where they part). Build and run from the root of the
-// project, with the libraries of cmake/image.cmake:
-//   clang++-14 -std=c++20 -g -O1 -fno-rtti -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
-//     -D_GNU_SOURCE -Inative -Itest/native test/native/layers_fuzz.cc $(ls native/image/*.cc | grep -v binding) \
-//     native/sys/errno_name.cc -lsquashfs -larchive -lzstd -llz4 -llzma -lz -lcrypto -lpthread -o layers_fuzz
-//   ./layers_fuzz -max_total_time=180 -timeout=60 -rss_limit_mb=1024 CORPUS test/native/layer_corpus
+// libFuzzer: any bytes as one or two layers (the first byte says where they part). scripts/fuzz.mjs builds and runs it.
 #include "tar_fixture.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);

@@ -1,7 +1,4 @@
-// libFuzzer: any bytes as a script. Build and run from the root of the project:
-//   clang++-14 -std=c++20 -g -O1 -fno-rtti -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
-//     -Inative -Itest/native test/native/shell_fuzz.cc native/shell/*.cc -o shell_fuzz
-//   ./shell_fuzz -max_total_time=180 -timeout=60 CORPUS test/native/shell_corpus
+// libFuzzer: any bytes as a script. scripts/fuzz.mjs builds and runs it.
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>

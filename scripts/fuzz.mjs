@@ -1,0 +1,64 @@
+// Fuzzes a parser for as long as one likes; the tests run a few seconds of the same.
+//   node scripts/fuzz.mjs squashfs|layers|shell [--minutes N] [--libsquashfs ARCHIVE]
+// Needs clang++ with libFuzzer (Debian: clang-14, libclang-rt-14-dev). Begins with the kept corpus,
+// test/native/NAME_corpus; what it learns lies in build/fuzz/NAME/corpus, what it finds in build/fuzz/NAME/found. An
+// input that found something belongs into the kept corpus. ARCHIVE: a libsquashfs.a built with
+// -fsanitize=address,fuzzer-no-link, so that the library is watched, too.
+import { mkdirSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { die, isMain, root, run, which } from './lib.mjs';
+
+const sources = (directory) =>
+  readdirSync(join(root, directory))
+    .filter((name) => name.endsWith('.cc') && !name.endsWith('binding.cc'))
+    .map((name) => `${directory}/${name}`);
+
+const image = {
+  sources: () => [...sources('native/image'), 'native/sys/errno_name.cc'],
+  libraries: ['squashfs', 'archive', 'zstd', 'lz4', 'lzma', 'z', 'crypto', 'pthread'],
+};
+const targets = {
+  squashfs: image,
+  layers: image,
+  shell: { sources: () => sources('native/shell'), libraries: [] },
+};
+
+const compile = ['-std=c++20', '-g', '-O1', '-fno-rtti', '-D_GNU_SOURCE', '-Inative', '-Itest/native'];
+const sanitize = ['-fsanitize=fuzzer,address,undefined', '-fno-sanitize-recover=undefined'];
+/** Seconds, MiB and bytes: an input that needs more is a finding. */
+const limits = ['-timeout=60', '-rss_limit_mb=1500', '-max_len=40000'];
+
+function build(name, libsquashfs, program) {
+  const compiler = ['clang++', 'clang++-19', 'clang++-16', 'clang++-14'].find(which);
+  if (!compiler) die('no clang++ on PATH', 'apt-get install clang-14 libclang-rt-14-dev');
+  const { libraries } = targets[name];
+  const linked = libraries.map((library) => (library === 'squashfs' && libsquashfs ? libsquashfs : `-l${library}`));
+  run(compiler, [
+    ...compile,
+    ...sanitize,
+    `test/native/${name}_fuzz.cc`,
+    ...targets[name].sources(),
+    ...linked,
+    '-o',
+    program,
+  ]);
+}
+
+function main() {
+  const options = { minutes: { type: 'string', default: '3' }, libsquashfs: { type: 'string' } };
+  const { values, positionals } = parseArgs({ options, allowPositionals: true });
+  const [name = ''] = positionals;
+  if (!(name in targets)) die(`no fuzzer "${name}"`, `there are ${Object.keys(targets).join(', ')}`);
+  const directory = join(root, 'build/fuzz', name);
+  for (const part of ['corpus', 'found']) mkdirSync(join(directory, part), { recursive: true });
+  const program = join(directory, 'fuzz');
+  build(name, values.libsquashfs, program);
+  const places = [`-artifact_prefix=${directory}/found/`, join(directory, 'corpus'), `test/native/${name}_corpus`];
+  const status = run(program, [`-max_total_time=${Number(values.minutes) * 60}`, ...limits, ...places], {
+    check: false,
+  });
+  process.exitCode = status;
+}
+
+if (isMain(import.meta.url)) main();
