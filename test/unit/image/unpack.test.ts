@@ -64,7 +64,7 @@ beforeAll(async () => {
 afterAll(() => {
   chmodSync(join(dir, 'tree/closed'), 0o755);
   rmSync(dir, { recursive: true, force: true });
-});
+}, 60_000); // thousands of files, on a machine that may be busy
 
 const faithful = process.geteuid?.() === 0;
 
