@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, copyFileSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { findProgram } from './capabilities';
+import type { World } from './world';
 
 const app = 'scif/apps/hello';
 
@@ -92,4 +93,12 @@ export function writeAll(rootfs: string, contents: Record<string, string>, mode:
     writeFileSync(path, text);
     chmodSync(path, mode);
   }
+}
+
+/** A busybox root directory, changed by `change`. */
+export function busyboxRootfs(world: World, name: string, change: (directory: string) => void = () => {}): string {
+  const directory = world.makeDirectory(name);
+  layOutBusybox(directory);
+  change(directory);
+  return directory;
 }
