@@ -64,6 +64,16 @@ export interface NativeAddon {
   look(kind: number, object: string): Uint8Array | null;
   /** Keeps an encoded CachedPlan for the next launch of the same command line; false when that is impossible. */
   storePlan(stateDir: string, entry: Uint8Array): boolean;
+  /**
+   * Notes the times of this process, and of the launcher after it, in the memory `clock` of the front door; without that
+   * in memory of its own. Times are nanoseconds of CLOCK_MONOTONIC.
+   * @throws Error with `code` (errno name) when the trace file cannot be opened
+   */
+  beginTiming(clock: number, startNs: number, table: boolean, trace: string | null): void;
+  /** A span of this process; 0 stands for the beginning of Node's phase, and for its end. */
+  addTiming(name: string, detail: string, startNs: number, endNs: number): void;
+  /** Prints the table and writes the trace, as they were asked for. */
+  reportTiming(failed: boolean): void;
 }
 
 let addon: NativeAddon | undefined;

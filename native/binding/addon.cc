@@ -13,23 +13,21 @@
 #include <string>
 #include <vector>
 
+#include "binding/errors.h"
 #include "binding/spawn.h"
+#include "binding/timing.h"
 #include "binding/waiter.h"
 #include "state/instance_dir.h"
 #include "state/plan_cache.h"
 #include "state/sight.h"
 #include "sys/process.h"
 #include "sys/syscalls.h"
+#include "timing/clock.h"
 
 namespace {
 
 using davit::Fd;
-
-void throw_errno(Napi::Env env, int error, const std::string& what) {
-  Napi::Error e = Napi::Error::New(env, what + ": " + davit::errno_name(error) + " (" + davit::errno_text(error) + ")");
-  e.Set("code", Napi::String::New(env, davit::errno_name(error)));
-  e.ThrowAsJavaScriptException();
-}
+using davit::throw_errno;
 
 std::string_view bytes_of(const Napi::Value& value) {
   Napi::Uint8Array array = value.As<Napi::Uint8Array>();
@@ -40,6 +38,7 @@ Napi::Value exec_launcher(const Napi::CallbackInfo& info) {
   std::string launcher = info[0].As<Napi::String>();
   Fd plan(davit::make_plan_fd(bytes_of(info[1])));
   std::string what = plan.valid() ? "execute the launcher \"" + launcher + "\"" : "make a memory file for the plan";
+  if (davit::timing::on()) davit::timing::shared->outcome = davit::timing::Outcome::Compiled;
   throw_errno(info.Env(), plan.valid() ? davit::exec_launcher(launcher.c_str(), plan.get()) : errno, what);
   return info.Env().Undefined();
 }
@@ -279,6 +278,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   add("tryLock", try_lock);
   add("look", look);
   add("storePlan", store_plan);
+  davit::add_timing(env, exports);
   return exports;
 }
 

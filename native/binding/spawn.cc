@@ -12,6 +12,7 @@
 #include "sys/small_file.h"
 #include "sys/syscalls.h"
 #include "sys/text.h"
+#include "timing/clock.h"
 
 extern char** environ;
 
@@ -89,11 +90,15 @@ int exec_launcher(const char* launcher, int plan_fd) {
   for (int fd = 0; fd < 3; fd++)
     if (fcntl(fd, F_GETFD) >= 0) fcntl(fd, F_SETFD, 0);
   if (fcntl(plan_fd, F_SETFD, 0) != 0) return errno;
-  Text<16> number;
+  Text<32> number;
   number.add_number(plan_fd);
+  if (timing::on()) number.add(",").add_number(timing::descriptor());
   const char* argv[] = {"davit", "--plan", number.c_str(), kTitleRoom, nullptr};
+  timing::keep_across_exec(true);
   execve(launcher, const_cast<char* const*>(argv), environ);
-  return errno;
+  int error = errno;
+  timing::keep_across_exec(false);
+  return error;
 }
 
 pid_t spawn_launcher(const SpawnRequest& request, int* pidfd) {

@@ -11,6 +11,7 @@
 #include "sys/descriptors.h"
 #include "sys/small_file.h"
 #include "sys/syscalls.h"
+#include "timing/report.h"
 
 namespace davit {
 namespace {
@@ -85,9 +86,15 @@ bool unsupported(Context& ctx, const ShellResult& result) {
   return ctx.fail(0, message.view(), "add a /bin/sh to the image, or simplify the script");
 }
 
+ShellResult interpret(const ShellInput& input) {
+  timing::Span span("script", input.script_name);
+  return run_shell(input);
+}
+
 // execve with what the kernel leaves to the caller: a script whose interpreter /bin/sh the image lacks is interpreted
 // here, one without #! is given to /bin/sh. Returns when nothing could be executed.
 ProgramEnd execute(Context& ctx, const char* const* argv, const char* const* envp) {
+  timing::executing(argv[0]);
   execve(argv[0], const_cast<char* const*>(argv), const_cast<char* const*>(envp));
   int error = errno;
   if (error == ENOEXEC) {
@@ -112,7 +119,7 @@ ProgramEnd execute(Context& ctx, const char* const* argv, const char* const* env
     input.root_fd = AT_FDCWD;
     input.arena = &ctx.arena;
     input.tail_exec = true;
-    ShellResult result = run_shell(input);
+    ShellResult result = interpret(input);
     if (result.outcome == ShellOutcome::Unsupported) return unsupported(ctx, result), ProgramEnd::Failed;
     write_outputs(result);
     if (result.outcome == ShellOutcome::Exit) return ctx.failure.exit_status = result.status, ProgramEnd::Exited;
@@ -156,8 +163,11 @@ ProgramEnd run_program(Context& ctx, const char* const* host_environment, const 
   char cwd[PATH_MAX] = "/";
   if (!*directory) directory = getcwd(cwd, sizeof cwd) ? cwd : "/";
   ScriptEnvironment environment;
-  if (!make_environment(ctx.arena, program.environment, host_environment, instance_name, directory, &environment))
-    return ctx.fail(E2BIG, "build the environment"), ProgramEnd::Failed;
+  {
+    timing::Span span("environment");
+    if (!make_environment(ctx.arena, program.environment, host_environment, instance_name, directory, &environment))
+      return span.fail(), ctx.fail(E2BIG, "build the environment"), ProgramEnd::Failed;
+  }
   sys::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
   ShellInput input{};
   input.script = program.script;
@@ -167,7 +177,7 @@ ProgramEnd run_program(Context& ctx, const char* const* host_environment, const 
   input.env = {environment.entries, environment.count};
   input.root_fd = AT_FDCWD;
   input.arena = &ctx.arena;
-  ShellResult result = run_shell(input);
+  ShellResult result = interpret(input);
   if (result.outcome == ShellOutcome::Unsupported) return by_image_shell(ctx, result, environment);
   write_outputs(result);
   if (result.outcome == ShellOutcome::Exit) return ctx.failure.exit_status = result.status, ProgramEnd::Exited;

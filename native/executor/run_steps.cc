@@ -9,6 +9,7 @@
 #include "executor/executor.h"
 #include "steps/steps.h"
 #include "sys/syscalls.h"
+#include "timing/clock.h"
 
 namespace davit {
 namespace {
@@ -38,6 +39,33 @@ bool run_step(Context& ctx, const Step& step) {
     case S::user_namespace: return steps::user_namespace(ctx, step.as<UserNamespace>());
     default: return ctx.fail(EINVAL, "unknown step");
   }
+}
+
+// What a step is about, for whoever reads how long it took.
+const char* step_object(const Step& step) {
+  namespace S = fields::Step;
+  switch (step.kind) {
+    case S::mount_squashfs: return step.as<MountSquashfs>().image;
+    case S::mount_fuse: return step.as<MountFuse>().image;
+    case S::mount_directory: return step.as<MountDirectory>().path;
+    case S::mount_ext3: return step.as<MountExt3>().image;
+    case S::bind: return step.as<Bind>().target;
+    case S::tmpfs: return step.as<Tmpfs>().target;
+    case S::proc: return step.as<Proc>().target;
+    case S::devpts: return step.as<Devpts>().target;
+    case S::mqueue: return step.as<Mqueue>().target;
+    case S::session_directory: return step.as<SessionDirectory>().target;
+    case S::file: return step.as<File>().target;
+    case S::symlink: return step.as<Symlink>().target;
+    default: return "";
+  }
+}
+
+bool timed_step(Context& ctx, const Step& step) {
+  if (!timing::on()) return run_step(ctx, step);
+  if (step.kind == fields::Step::pivot_root) timing::enter(timing::Phase::Pivot);
+  timing::Span span(step_name(step.kind), step_object(step));
+  return run_step(ctx, step) || span.fail();
 }
 
 bool run_helper(Context& ctx, const char* helper, const List<IdRange>& ranges, pid_t pid) {
@@ -99,20 +127,24 @@ bool run_steps(Context& ctx) {
   if (namespaces.net)
     if (int error = bring_up_loopback()) return ctx.fail(error, "bring up the loopback interface");
   const List<Step>& all = ctx.plan.steps;
+  if (ctx.plan.mode != Mode::Join) timing::enter(timing::Phase::Mount);
   // Propagation before any clone: the clone of a shared mount is a peer of the host's own, and what is mounted below it
   // later would appear on the host.
   size_t first = 0;
   for (; first < all.size && all.data[first].kind == fields::Step::propagation; first++) {
     ctx.step = static_cast<uint32_t>(first + 1);
-    if (!run_step(ctx, all.data[first])) return false;
+    if (!timed_step(ctx, all.data[first])) return false;
   }
   for (const Step& step : all)
     if (step.kind == fields::Step::user_namespace)
       ctx.proc_self = Fd(open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!steps::prepare_sources(ctx)) return false;
+  {
+    timing::Span span("cloneSources");
+    if (!steps::prepare_sources(ctx)) return span.fail();
+  }
   for (size_t i = first; i < all.size; i++) {
     ctx.step = static_cast<uint32_t>(i + 1);
-    if (!run_step(ctx, all.data[i])) return false;
+    if (!timed_step(ctx, all.data[i])) return false;
   }
   ctx.step = 0;
   ctx.close_descriptors();

@@ -12,6 +12,7 @@
 #include "launcher/roles.h"
 #include "sys/fd.h"
 #include "sys/syscalls.h"
+#include "timing/report.h"
 
 namespace davit {
 namespace {
@@ -68,6 +69,8 @@ bool ends_process(int signal) {
 }  // namespace
 
 int run_in_place(Context& ctx) {
+  timing::enter(timing::Phase::Clone);
+  timing::report_before_exec();
   const Namespaces& namespaces = ctx.plan.namespaces;
   MapHelper helper;
   pid_t server;
@@ -83,11 +86,13 @@ int run_in_place(Context& ctx) {
   }
   if (by_helper && !finish_map_helper(ctx, &helper)) return report_failure(ctx);
   if (!run_steps(ctx)) return report_failure(ctx);
-  if (run_program(ctx, environ, "") == ProgramEnd::Exited) return ctx.failure.exit_status;
+  timing::enter(timing::Phase::Action);
+  if (run_program(ctx, environ, "") == ProgramEnd::Exited) return timing::report(), ctx.failure.exit_status;
   return report_failure(ctx);
 }
 
 int run_child(Context& ctx) {
+  timing::enter(timing::Phase::Clone);
   const Namespaces& namespaces = ctx.plan.namespaces;
   pid_t server = 0;
   int report[2], events[2], go[2], alive[2];
@@ -129,6 +134,7 @@ int run_child(Context& ctx) {
   if (mapped && needs_map_helpers(namespaces) && write(go[1], "g", 1) != 1) mapped = false;
   if (!mapped) kill(child, SIGKILL);
   bool failed = !mapped || await_failure(report[0], init.program_mask, &ctx.failure);
+  if (!failed) timing::report();
   int status = wait_and_forward(child, pidfd, events[0], init.program_mask);
   if (server) {
     kill(server, SIGKILL);  // its mount is gone with the namespace; it has nothing left to serve

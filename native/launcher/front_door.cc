@@ -1,6 +1,6 @@
 // bin/davit: executes Node with the bundle. What Node changes for itself and a payload must not see changed is handed
-// along in DAVIT_FRONT=SOFT_NOFILE:IGNORED_SIGNALS (a mask, decimal), and what would slow Node down under another name
-// (kHiddenPrefix); the launcher restores both before it does anything.
+// along in DAVIT_FRONT=SOFT_NOFILE:IGNORED_SIGNALS[:CLOCK] (a mask, decimal; the descriptor of native/timing), and what
+// would slow Node down under another name (kHiddenPrefix); the launcher restores both before it does anything.
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>
@@ -11,8 +11,10 @@
 #include <sys/stat.h>
 
 #include "launcher/roles.h"
+#include "state/timing_options.h"
 #include "sys/process_title.h"
 #include "sys/small_file.h"
+#include "timing/clock.h"
 
 namespace davit {
 namespace {
@@ -74,8 +76,14 @@ bool find_node(Text<PATH_MAX>* out) {
 bool starts_with(const char* text, const char* prefix) { return !strncmp(text, prefix, strlen(prefix)); }
 
 // Commands that work on this machine alone; an image that is named by a URI has to be fetched first.
-bool needs_network(const char* const* words) {
+bool needs_network(const char* const* words, size_t count) {
+  TimingOptions options(words, count);
+  for (size_t i = 0, at = 0; i < options.count() && options[i].at == at; i++) {
+    words += options[i].word_count;
+    at += options[i].word_count;
+  }
   bool local = false;
+  if (!*words) return true;
   for (const char* name : {"exec", "run", "shell", "test", "instance"}) local = local || !strcmp(words[0], name);
   for (; *words; words++) local = local && (!strstr(*words, "://") || starts_with(*words, "instance://"));
   return !local;
@@ -114,8 +122,15 @@ void compile() {
   getrlimit(RLIMIT_NOFILE, &files);
   Text<80> front;
   front.add_number(static_cast<int64_t>(files.rlim_cur)).add(":").add_number(static_cast<int64_t>(ignored_signals()));
+  if (timing::on()) {
+    front.add(":").add_number(timing::descriptor());
+    timing::shared->outcome = timing::Outcome::None;  // until a plan is compiled
+    timing::enter(timing::Phase::Node);
+  }
   setenv("DAVIT_FRONT", front.c_str(), 1);
-  if (door.command < door.count && !needs_network(door.words + door.command)) hide_from_node();
+  if (door.command < door.count && !needs_network(door.words + door.command, door.count - door.command))
+    hide_from_node();
+  timing::keep_across_exec(true);
   execv(door.node.c_str(), const_cast<char* const*>(door.words));
   Text<PATH_MAX + 100> message;
   message.add("execute \"").add(door.node.view()).add("\": ").add(errno_name(errno));
@@ -146,14 +161,18 @@ bool list_words(int argc, char** argv) {
 }  // namespace
 
 int front_door(int argc, char** argv) {
+  uint64_t start_ns = timing::now_ns();
   if (!find_bundle(&door.bundle))
     return complain(
         "davit is not built: no dist/davit.cjs beside this program\n         hint: run \"npm ci && npm run build\" in "
         "the davit directory");
   if (!list_words(argc, argv)) return complain("out of memory");
   if (door.command < door.count) {
+    CommandLine line = {door.words + door.command, door.count - door.command, door.bundle.c_str()};
+    TimingOptions timing_options(line.words, line.count);
+    if (timing_options.count() && timing::begin() == 0) timing::enter(timing::Phase::Door, {}, start_ns);
     remember_arguments(argc, argv);
-    replay({door.words + door.command, door.count - door.command, door.bundle.c_str()}, compile);
+    replay(line, timing_options, compile);
   }
   compile();
   return kFatalStatus;

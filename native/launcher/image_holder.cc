@@ -18,6 +18,7 @@
 #include "sys/process_title.h"
 #include "sys/small_file.h"
 #include "sys/syscalls.h"
+#include "timing/clock.h"
 
 namespace davit {
 namespace {
@@ -58,6 +59,7 @@ bool mount_alone(Context& ctx, const MountFuse& mount) {
 }
 
 bool hold(Context& ctx, const MountFuse& mount, const ShareKey& key, SharedImage* image, int report) {
+  timing::Span span("makeServer");
   Fd file(retry([&] { return open(mount.image, O_RDONLY | O_CLOEXEC | O_NOCTTY); }));
   ShareKey opened;
   if (!file.valid() || !image_key(mount, file.get(), &opened) || opened.view() != key.view())
@@ -75,6 +77,7 @@ bool hold(Context& ctx, const MountFuse& mount, const ShareKey& key, SharedImage
 
 [[noreturn]] void run_holder(Context& ctx, const MountFuse& mount, const ShareKey& key, SharedImage* image,
                              int report) {
+  timing::become(timing::Part::Holder);
   setsid();
   let_go_of_file(image);  // the maker's: a lock of it would never be released
   close_all_but({image->dir.get(), report});
@@ -93,6 +96,7 @@ bool hold(Context& ctx, const MountFuse& mount, const ShareKey& key, SharedImage
   title.add("davit image: ").add(mount.image);
   set_process_title("davit-image", title.c_str());
   munmap(ctx.arena.base(), ctx.arena.size());
+  timing::forget();
   forget_environment();
   held_image = image;
   action.sa_handler = server_has_ended;
@@ -228,6 +232,7 @@ ShareKey shared_image_key(const LaunchPlan& plan) {
 void use_shared_image(Context& ctx, const ShareKey& key, int starter, SharedImage* used) {
   if (!key.size()) return;
   const MountFuse* mount = fuse_mount_of(ctx.plan);
+  timing::Span span("sharedImage", mount->image);
   Share share = share_image(mount->share_dir, key, mount->share_make, used);
   if (share == Share::Absent && mount->share_make) {
     bool made = make_holder(ctx, *mount, key, used, starter);

@@ -13,6 +13,7 @@
 #include "sys/process_title.h"
 #include "sys/small_file.h"
 #include "sys/syscalls.h"
+#include "timing/clock.h"
 
 namespace davit {
 namespace {
@@ -47,6 +48,7 @@ void default_signals() {
 }
 
 [[noreturn]] void become_program(Context& ctx, const InitPlan& init) {
+  timing::become(timing::Part::Program);
   if (init.instance) default_signals();
   if (ctx.plan.program.own_group) setpgid(0, 0);
   sigprocmask(SIG_SETMASK, &init.program_mask, nullptr);
@@ -131,6 +133,7 @@ void forward(State& state, int signal, const siginfo_t& info) {
 }  // namespace
 
 void run_init(Context& ctx, const InitPlan& init) {
+  timing::become(timing::Part::Init);
   // Signals to -1 must never leave a PID namespace of our own.
   if (getpid() != 1) {
     ctx.fail(EINVAL, "be process 1: the plan has no PID namespace");
@@ -140,6 +143,7 @@ void run_init(Context& ctx, const InitPlan& init) {
   char byte;
   if (init.go >= 0 && read(init.go, &byte, 1) != 1) _exit(kFatalStatus);
   if (!run_steps(ctx)) fail(ctx, init.report);
+  timing::enter(timing::Phase::Action);
   die_with_parent(init.parent_alive);  // a change of credentials clears the parent death signal
   if (ctx.plan.program.init_is_program && !init.instance) become_program(ctx, init);
   State state;
@@ -157,6 +161,7 @@ void run_init(Context& ctx, const InitPlan& init) {
   send_event(state, InitEvent::Started, program, 0);
   set_process_title("davit-init", "davit-init");
   munmap(ctx.arena.base(), ctx.arena.size());
+  timing::forget();
   forget_environment();
   dup2(state.events, 0);
   state.events = 0;

@@ -21,6 +21,7 @@
 #include "sys/process.h"
 #include "sys/small_file.h"
 #include "sys/syscalls.h"
+#include "timing/report.h"
 
 namespace davit {
 namespace {
@@ -125,14 +126,17 @@ bool enter(Context& ctx, const JoinRecord& record, const Fd& init) {
 }
 
 [[noreturn]] void become_joined(Context& ctx, const JoinRecord& record, const sigset_t& mask, int report) {
+  timing::become(timing::Part::Program);
   prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
   close_all_but({report});
   // A launcher that had ended before that call no longer reads the report.
   struct pollfd reader = {report, 0, 0};
   if (poll(&reader, 1, 0) > 0) _exit(kFatalStatus);
   sigprocmask(SIG_SETMASK, &mask, nullptr);
+  timing::enter(timing::Phase::Pivot);
   Privileges privileges = {record.no_new_privs, record.drop_all_capabilities, record.keep_capabilities};
   bool ready = steps::privileges(ctx, privileges) && run_steps(ctx);
+  if (ready) timing::enter(timing::Phase::Action);
   if (ready && run_program(ctx, environ, ctx.plan.join.name) == ProgramEnd::Exited) _exit(ctx.failure.exit_status);
   write_all(report, {reinterpret_cast<const char*>(&ctx.failure), sizeof ctx.failure});
   _exit(kFatalStatus);
@@ -143,8 +147,9 @@ bool enter(Context& ctx, const JoinRecord& record, const Fd& init) {
 int run_join(Context& ctx, Program* program) {
   JoinRecord record;
   Fd init;
-  if (!find_instance(ctx, &record, &init) || !complete(ctx, record, program) || !enter(ctx, record, init))
-    return report_failure(ctx);
+  if (!find_instance(ctx, &record, &init) || !complete(ctx, record, program)) return report_failure(ctx);
+  timing::enter(timing::Phase::Clone);
+  if (!enter(ctx, record, init)) return report_failure(ctx);
   int report[2];
   if (pipe2(report, O_CLOEXEC) != 0) return ctx.fail(errno, "make a pipe"), report_failure(ctx);
   sigset_t mask;
@@ -155,6 +160,7 @@ int run_join(Context& ctx, Program* program) {
   if (child < 0) return ctx.fail(errno, "fork inside the instance", fork_hint(errno)), report_failure(ctx);
   close(report[1]);
   bool failed = await_failure(report[0], mask, &ctx.failure);
+  if (!failed) timing::report();
   int status = wait_and_forward(child, pidfd, -1, mask);
   if (failed) return report_failure(ctx);
   end_like(status);

@@ -16,6 +16,7 @@
 #include "sys/process_title.h"
 #include "sys/small_file.h"
 #include "sys/syscalls.h"
+#include "timing/clock.h"
 
 namespace davit {
 namespace {
@@ -231,17 +232,35 @@ bool detach(Context& ctx, KeeperPlan& plan) {
   return true;
 }
 
+// What the instance is, for everybody who asks from now on.
+void write_record(Context& ctx, Keeper& keeper) {
+  timing::Span span("record");
+  RecordTail& tail = keeper.record.tail;
+  tail.server_pid = static_cast<uint32_t>(keeper.server);
+  tail.log_out = keeper.plan->log_out_path;
+  tail.log_err = keeper.plan->log_err_path;
+  tail.name = keeper.plan->instance->name.c_str();
+  if (!keeper.record.describe(ctx, keeper.init)) abandon(keeper, ctx.failure);
+  if (int error = keeper.record.write(keeper.plan->instance->dir.get())) {
+    ctx.fail(error, "write the instance record",
+             error == ENOSPC ? "the state directory is full: see DAVIT_STATE_DIR" : "");
+    abandon(keeper, ctx.failure);
+  }
+}
+
 // The instance is up and known; from here on the keeper only watches.
 void settle(Context& ctx, KeeperPlan& plan) {
   close(plan.log_out);
   if (plan.input > 2) close(plan.input);
   munmap(ctx.arena.base(), ctx.arena.size());
+  timing::forget();
   forget_environment();
 }
 
 }  // namespace
 
 void run_keeper(Context& ctx, KeeperPlan& plan) {
+  timing::become(timing::Part::Keeper);
   Keeper keeper;
   keeper.plan = &plan;
   if (!detach(ctx, plan) || !find_server(ctx, keeper)) abandon(keeper, ctx.failure);
@@ -253,17 +272,8 @@ void run_keeper(Context& ctx, KeeperPlan& plan) {
   }
   close(go);
   await_program(ctx, keeper, report);
-  RecordTail& tail = keeper.record.tail;
-  tail.server_pid = static_cast<uint32_t>(keeper.server);
-  tail.log_out = plan.log_out_path;
-  tail.log_err = plan.log_err_path;
-  tail.name = plan.instance->name.c_str();
-  if (!keeper.record.describe(ctx, keeper.init)) abandon(keeper, ctx.failure);
-  if (int error = keeper.record.write(keeper.plan->instance->dir.get())) {
-    ctx.fail(error, "write the instance record",
-             error == ENOSPC ? "the state directory is full: see DAVIT_STATE_DIR" : "");
-    abandon(keeper, ctx.failure);
-  }
+  timing::enter(timing::Phase::Ready);
+  write_record(ctx, keeper);
   StartMessage message{};
   message.kind = StartMessage::Ready;
   message.pid = keeper.record.tail.pid;

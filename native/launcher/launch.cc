@@ -9,21 +9,18 @@
 
 #include "executor/executor.h"
 #include "launcher/roles.h"
+#include "sys/descriptors.h"
 #include "sys/small_file.h"
-#include "sys/syscalls.h"
+#include "timing/clock.h"
 
 namespace davit {
 namespace {
 
-// Only 0, 1, 2 and the report survive; all else the caller had open is not for the container.
+// Only 0, 1, 2, the report and what belongs to the clock survive; all else the caller had open is not for the
+// container.
 void close_foreign(int report) {
-  if (report > 2) {
-    if (report > 3) sys::close_range(3, static_cast<unsigned>(report) - 1, 0);
-    sys::close_range(static_cast<unsigned>(report) + 1, ~0U, 0);
-    fcntl(report, F_SETFD, FD_CLOEXEC);
-  } else {
-    sys::close_range(3, ~0U, 0);
-  }
+  close_all_but({report, timing::descriptor(), timing::trace_descriptor()});
+  if (report > 2) fcntl(report, F_SETFD, FD_CLOEXEC);
 }
 
 // Copies: a process title is written over the words of the command line.
@@ -75,6 +72,7 @@ int refuse_plan(std::string_view text) {
 }
 
 int launch(std::string_view bytes, const Parameters& given) {
+  timing::enter(timing::Phase::Plan);
   size_t room = arena_size(bytes.size(), environ);
   for (size_t i = 0; i < given.argument_count; i++) room += 2 * (strlen(given.arguments[i]) + sizeof(char*));
   void* memory = mmap(nullptr, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

@@ -1,5 +1,5 @@
-// davit-launcher --plan FD [BLANKS]   executes the plan in that descriptor; BLANKS are room for the title
-//                                     that ps shows
+// davit-launcher --plan FD[,CLOCK] [BLANKS]   executes the plan in that descriptor, noting the time by the clock in
+//                                             that one (native/timing); BLANKS are room for the title that ps shows
 // davit ...                   (any other arguments) is the front door
 #include <errno.h>
 #include <fcntl.h>
@@ -12,6 +12,7 @@
 
 #include "launcher/roles.h"
 #include "sys/process_title.h"
+#include "timing/clock.h"
 
 namespace davit {
 namespace {
@@ -58,6 +59,8 @@ int main(int argc, char** argv) {
   for (int fd = 0; fd < 3; fd++)
     if (fcntl(fd, F_GETFD) < 0 && errno == EBADF) open("/dev/null", O_RDWR);
   if (argc < 3 || argc > 4 || strcmp(argv[1], "--plan") != 0) return davit::front_door(argc, argv);
+  const char* comma = strchr(argv[2], ',');
+  if (comma) davit::timing::attach(atoi(comma + 1));
   davit::remember_arguments(argc, argv);
   davit::restore_caller();
   return davit::execute_plan(atoi(argv[2]));

@@ -2,6 +2,7 @@
 
 #include "davit_fields.h"
 #include "sys/small_file.h"
+#include "timing/report.h"
 #include "wire/wire.h"
 
 namespace davit {
@@ -107,6 +108,7 @@ int report_failure(const Context& ctx) {
   } else {
     say_failure(ctx.plan, ctx.failure);
   }
+  timing::report(true);
   return kFatalStatus;
 }
 

@@ -6,6 +6,8 @@
 
 #include "davit_fields.h"
 #include "launcher/roles.h"
+#include "sys/small_file.h"
+#include "timing/clock.h"
 
 namespace davit {
 namespace {
@@ -56,15 +58,68 @@ void replay_plain_join(const CommandLine& line, const PlainJoin& join) {
   exit(launch(join.plan, given));
 }
 
+// What a command line has led to.
+struct Found {
+  CommandLine line;     // without the timing options that stand before the image
+  size_t options = 0;   // how many these are
+  bool plain = false;   // a join without options
+  PlainJoin join;
+};
+
+bool find_as_it_is(Found* found) {
+  // In front of a plain join's two words, and between them, an option may stand.
+  found->plain = true;
+  for (size_t i = 0; i < found->line.removed_count; i++) found->plain = found->plain && found->line.removed[i] <= 1;
+  found->plain = found->plain && find_plain_join(found->line, environ, &found->join);
+  return found->plain || find_plan(current.state_dir.c_str(), found->line, environ, &current.found);
+}
+
+bool find(const CommandLine& line, const TimingOptions& options, Found* found) {
+  found->line = line;
+  if (!options.count()) return find_as_it_is(found);
+  const char** words = static_cast<const char**>(calloc(line.count + 1, sizeof *words));
+  size_t* removed = static_cast<size_t*>(calloc(options.count(), sizeof *removed));
+  if (!words || !removed) return false;
+  // Those behind the image are the payload's: tried from all down to none.
+  for (found->options = options.count();; found->options--) {
+    found->line = without_options(line, options, found->options, words, removed);
+    if (find_as_it_is(found)) return true;
+    if (!found->options) return false;
+  }
+}
+
+// What the first `taken` options ask for. False when the trace file cannot be opened.
+bool ask_for_timing(const TimingOptions& options, size_t taken) {
+  if (!taken) timing::forget();
+  if (!timing::on()) return true;
+  timing::shared->outcome = timing::Outcome::Hit;
+  const char* trace = nullptr;
+  for (size_t i = 0; i < taken; i++) {
+    if (options[i].trace)
+      trace = options[i].trace;
+    else
+      timing::shared->table = 1;
+  }
+  int error = trace ? timing::open_trace(trace) : 0;
+  if (!error) return true;
+  Text<PATH_MAX + 200> line;
+  line.add("FATAL:   open the trace file \"").add(trace).add("\": ").add(errno_name(error)).add(" (");
+  line.add(errno_text(error)).add(")\n");
+  write_all(2, line.view());
+  return false;
+}
+
 }  // namespace
 
-void replay(const CommandLine& line, void (*compile_afresh)()) {
+void replay(const CommandLine& given_line, const TimingOptions& options, void (*compile_afresh)()) {
   state_directory(&current.state_dir);
   if (!wanted() || current.state_dir.full()) return;
+  Found found;
+  if (!find(given_line, options, &found)) return;
+  if (!ask_for_timing(options, found.options)) exit(kFatalStatus);
   current.compile_afresh = compile_afresh;
-  PlainJoin join;
-  if (find_plain_join(line, environ, &join)) replay_plain_join(line, join);
-  if (!find_plan(current.state_dir.c_str(), line, environ, &current.found)) return;
+  const CommandLine& line = found.line;
+  if (found.plain) replay_plain_join(line, found.join);
   Parameters given;
   const char* const* rest = line.words + current.found.word_count;
   bool named = current.found.parameters == fields::Parameters::NAME;

@@ -6,6 +6,7 @@
 #include "launcher/messages.h"
 #include "state/plan_cache.h"
 #include "state/shared_image.h"
+#include "state/timing_options.h"
 #include "steps/context.h"
 #include "sys/fd.h"
 
@@ -21,8 +22,8 @@ constexpr const char* kHiddenPrefix = "DAVIT_HIDDEN_";
 int front_door(int argc, char** argv);
 
 // replay.cc: returns when no remembered plan of this command line holds. `compile_afresh` is called when one has failed
-// while this process still was as its caller had started it.
-void replay(const CommandLine& line, void (*compile_afresh)());
+// while this process still was as its caller had started it. `options` are those of `line`.
+void replay(const CommandLine& line, const TimingOptions& options, void (*compile_afresh)());
 
 // What a remembered plan is given anew.
 struct Parameters {

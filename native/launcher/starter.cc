@@ -9,6 +9,7 @@
 
 #include "launcher/instance_start.h"
 #include "sys/small_file.h"
+#include "timing/report.h"
 
 namespace davit {
 namespace {
@@ -33,6 +34,7 @@ struct Starter {
     } else {
       say_failure(ctx.plan, ctx.failure);
     }
+    timing::report(true);
     return kFatalStatus;
   }
 
@@ -52,6 +54,7 @@ struct Starter {
 };
 
 bool claim(Starter& s) {
+  timing::Span span("claimName", s.ctx.plan.instance.name);
   Context& ctx = s.ctx;
   const Instance& instance = ctx.plan.instance;
   Text<600> message;
@@ -100,6 +103,7 @@ bool open_log(Starter& s, const char* suffix, Text<PATH_MAX>* path, Fd* fd) {
 }
 
 bool open_logs(Starter& s) {
+  timing::Span span("openLogs");
   mkdir(s.ctx.plan.instance.log_dir, 0700);
   if (!open_log(s, ".out", &s.out_path, &s.out) || !open_log(s, ".err", &s.err_path, &s.err)) return false;
   struct stat st;
@@ -188,6 +192,7 @@ int finish(Starter& s, const StartMessage& ready, int status) {
 }  // namespace
 
 int start_instance(Context& ctx) {
+  timing::enter(timing::Phase::Clone);
   Starter s{ctx, {}, {}, {}, {}, {}};
   // Before the name is claimed: on a file system that hangs, this takes for ever.
   ShareKey image = shared_image_key(ctx.plan);
@@ -234,7 +239,10 @@ int start_instance(Context& ctx) {
     if (ctx.plan.output.report_fd <= 2 && errors.size()) write_all(2, errors.view());
     return s.fail_now();
   }
-  return finish(s, message, status[0]);
+  timing::end();
+  int exit_status = finish(s, message, status[0]);
+  timing::report();
+  return exit_status;
 }
 
 }  // namespace davit

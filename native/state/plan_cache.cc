@@ -12,6 +12,7 @@
 #include "state/instance_dir.h"
 #include "state/sight.h"
 #include "sys/small_file.h"
+#include "timing/clock.h"
 #include "wire/wire.h"
 
 namespace davit {
@@ -116,10 +117,18 @@ bool parameters_fit(unsigned parameters, const CommandLine& line, size_t word_co
   }
 }
 
+// Whether an option could have stood wherever one was taken out: `places` are the indexes at which one may.
+bool options_fit(std::string_view places, const CommandLine& line) {
+  for (size_t i = 0; i < line.removed_count; i++)
+    if (line.removed[i] > 255 || places.find(static_cast<char>(line.removed[i])) == places.npos) return false;
+  return true;
+}
+
 // The words first: what an entry of another command line says does not matter.
 bool words_match(std::string_view entry, const CommandLine& line, FoundPlan* found) {
   uint64_t format = 0, parameters = 0;
   bool same = true, compiler = false, joins = false;
+  std::string_view places;
   found->word_count = 0;
   found->instance = nullptr;
   found->plan = {};
@@ -140,10 +149,12 @@ bool words_match(std::string_view entry, const CommandLine& line, FoundPlan* fou
       case f::parameters: parameters = field.value; break;
       case f::compiler: compiler = field.bytes == line.compiler; break;
       case f::plan: found->plan = field.bytes; break;
+      case f::places: places = field.bytes; break;
     }
   }
   if (reader.failed() || !same || !compiler || format != kFormat || parameters > fields::Parameters::NAME) return false;
   if (joins && !found->instance) return false;
+  if (!options_fit(places, line)) return false;
   found->parameters = static_cast<unsigned>(parameters);
   return found->word_count && !found->plan.empty() && parameters_fit(found->parameters, line, found->word_count);
 }
@@ -165,6 +176,7 @@ void remove_all_if_many(int plans) {
 
 bool entry_holds(std::string_view entry, const CommandLine& line, const char* const* environment, FoundPlan* found) {
   if (!words_match(entry, line, found)) return false;
+  timing::Span span("sights");
   bool holds = true, caller = false;
   wire::Reader reader(entry);
   wire::Field field;

@@ -18,6 +18,9 @@ struct CommandLine {
   const char* const* words;
   size_t count;
   const char* compiler;  // absolute path of the bundle
+  // Indexes in `words` in front of which options were taken out that are no part of a plan.
+  const size_t* removed = nullptr;
+  size_t removed_count = 0;
 };
 
 struct FoundPlan {

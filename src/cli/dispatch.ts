@@ -1,6 +1,7 @@
 /** From the words of a command line to an exit code: finds the command, reads its options, words every error. */
 import { RuntimeError } from '../errors';
 import { type LoggedCommand, operatorLog } from '../log';
+import { beginTiming, doing } from '../timing';
 import type { CommandContext, CommandModule, CommandSpec } from './command-line/command';
 import { applyEnvironment, type Environment, lookUp } from './command-line/environment';
 import { FlagError, type Options, parseFlags, parseFlagsAnywhere } from './command-line/parse';
@@ -9,6 +10,7 @@ import { version } from './command-line/version';
 import { findCommand, wrongArgumentCount } from './commands/commands';
 import { type FlagSource, flagsBeforeCommand, flagsOf, lazyFlags } from './flags';
 import { HELP, isLaunch } from './flags/flag';
+import { timingFlags } from './flags/global';
 import { helpText, optionsText, usageText } from './help/help';
 import { isTerminal, LEVEL, type Terminal } from './terminal/render';
 
@@ -25,6 +27,7 @@ export async function dispatch(argv: readonly string[], env: Environment, termin
   try {
     const { options, rest } = parseFlags(argv, globalFlags);
     setUpTerminal(options, env, terminal);
+    askForTiming(options);
     if (options.flag('version')) {
       terminal.out(`davit version ${version()}\n`);
       return OK;
@@ -75,9 +78,10 @@ async function runCommand(
   terminal: Terminal,
 ): Promise<number> {
   if (command.later) return refuseLater(command, words, terminal);
-  const flags = lazyFlags(() => [...flagsOf(command.name), HELP]);
+  const flags = lazyFlags(() => [...flagsOf(command.name), HELP, ...timingFlags()]);
   const parse = command.flagsAnywhere ? parseFlagsAnywhere : parseFlags;
   const { options, rest } = parse(words, flags);
+  askForTiming(options);
   if (options.flag('help') || command.helps) {
     terminal.out(helpText(command));
     return OK;
@@ -90,8 +94,11 @@ async function runCommand(
   // A launch looks first at whether it joins an instance: then most options do not matter.
   if (!isLaunch(command.name)) refuseUnsupported(options, flags);
   if (globals.has('config')) options.set('config', globals.text('config') ?? '', 'flag', '--config');
-  const context: CommandContext = { name: command.name, words: argv, args: rest, options, flags, env, terminal };
-  return await runLogged(context, await command.load());
+  const places = [...globals.places, ...options.places].map((left) => argv.length - left);
+  const context = { name: command.name, words: argv, places, args: rest, options, flags, env, terminal };
+  const module = await command.load();
+  doing('command', command.name);
+  return await runLogged(context, module);
 }
 
 /** A launch replaces this process: what is logged of it is its beginning, or why it could not begin. */
@@ -108,6 +115,15 @@ async function runLogged(context: CommandContext, { run }: CommandModule): Promi
     log.failed(entry, error instanceof RuntimeError ? error : new RuntimeError('INTERNAL', String(error)));
     throw error;
   }
+}
+
+/** --timing and --trace, which stand before the command or among its options. */
+function askForTiming(options: Options): void {
+  if (!options.has('timing') && !options.has('trace')) return;
+  if (options.has('trace') && options.text('trace') === undefined) {
+    throw new RuntimeError('OPTION', '--trace needs the name of a file');
+  }
+  beginTiming(options.flag('timing'), options.text('trace'));
 }
 
 const globalFlags = lazyFlags(flagsBeforeCommand);

@@ -1,4 +1,5 @@
 /** The program: what dist/davit.cjs runs. */
+import { doing, endTiming, noteTiming } from '../timing';
 import { observedEnvironment } from '../witness';
 import { dispatch } from './dispatch';
 import { Terminal } from './terminal/render';
@@ -21,7 +22,18 @@ function callerEnvironment(): Record<string, string | undefined> {
   return env;
 }
 
-dispatch(process.argv.slice(2), observedEnvironment(callerEnvironment()), new Terminal()).then(
-  (code) => process.exit(code),
-  () => process.exit(FAILED),
-);
+/** Nanoseconds of CLOCK_MONOTONIC. */
+function now(): number {
+  const [seconds, nanoseconds] = process.hrtime();
+  return seconds * 1e9 + nanoseconds;
+}
+
+function end(code: number): void {
+  endTiming(code !== 0);
+  process.exit(code);
+}
+
+const words = process.argv.slice(2);
+noteTiming(words, { now, front: process.env.DAVIT_FRONT });
+doing('parse');
+dispatch(words, observedEnvironment(callerEnvironment()), new Terminal()).then(end, () => end(FAILED));

@@ -104,6 +104,12 @@ void words_are_compared() {
   without.text(f::CachedPlan::words, "lab.sif").text(f::CachedPlan::compiler, "/davit.cjs");
   without.number(f::CachedPlan::parameters, 1).text(f::CachedPlan::plan, "plan");
   CHECK(!holds(without));  // nothing of the caller
+  // Options that were taken out: only where the plan says that one may stand.
+  const size_t front[] = {0, 0, 1}, behind[] = {0, 2}, far[] = {300};
+  Message places = entry({}).text(f::CachedPlan::places, {"\0\1", 2});
+  CHECK(holds(places, {kWords, 4, "/davit.cjs", front, 3}) && holds(places, {kWords, 4, "/davit.cjs", front, 0}));
+  CHECK(!holds(places, {kWords, 4, "/davit.cjs", behind, 2}) && !holds(places, {kWords, 4, "/davit.cjs", far, 1}));
+  CHECK(!holds(m, {kWords, 4, "/davit.cjs", front, 1}));
 }
 
 void names_of_instances_are_parameters() {

@@ -8,6 +8,8 @@ export interface CommandContext {
   readonly name: string;
   /** The command line, without the program's name. */
   readonly words: readonly string[];
+  /** Indexes in `words` at which an option begins or may stand, in order. */
+  readonly places: readonly number[];
   /** What follows the flags. The number has been checked already. */
   readonly args: readonly string[];
   /** Flags and environment variables, merged; see flags/ for what a command takes. */

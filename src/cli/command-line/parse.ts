@@ -16,6 +16,8 @@ interface Entry {
 /** The values that were given; whoever asks for a value that was not given gets the zero of its type. */
 export class Options {
   private readonly entries = new Map<string, Entry>();
+  /** Where options may stand on the command line: how many words were left at each such place. */
+  readonly places: number[] = [];
 
   /** A boolean flag. */
   flag(key: string): boolean {
@@ -88,6 +90,7 @@ export function parseFlags(argv: readonly string[], flags: FlagSource, options =
   let index = 0;
   while (index < argv.length) {
     const word = argv[index] as string;
+    options.places.push(argv.length - index);
     if (word === '--') return { options, rest: argv.slice(index + 1) };
     if (word.length < 2 || word[0] !== '-') break;
     index += word[1] === '-' ? takeLong(argv, index, flags(), options) : takeShorts(argv, index, flags(), options);

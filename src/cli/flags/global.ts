@@ -16,5 +16,15 @@ export function globalFlags(): Flag[] {
     flag('bool', 'silent', 'only errors', { short: 's', env: 'SILENT' }),
     flag('bool', 'verbose', 'more messages', { short: 'v', env: 'VERBOSE' }),
     flag('bool', 'version', 'show the version'),
+    ...timingFlags(),
+  ];
+}
+
+/** Flags that every command takes among its own as well. */
+export function timingFlags(): Flag[] {
+  const details = { own: true, joins: true } as const;
+  return [
+    flag('bool', 'timing', 'print how long each phase of the command took', details),
+    flag('string', 'trace', 'write the phases to this file, in the format of chrome://tracing', details),
   ];
 }

@@ -12,6 +12,7 @@ import { compileJoin, INSTANCE_URI } from '../../runtime/launch/join';
 import type { Action, Caller } from '../../runtime/launch/options';
 import type { CompiledPlan } from '../../runtime/launch/plan';
 import { stateDirectory } from '../../runtime/state-directory';
+import { doing, passTiming } from '../../timing';
 import { begin, refuse } from '../../witness';
 import type { CommandContext } from '../command-line/command';
 import { refuseUnsupported } from '../command-line/unsupported';
@@ -44,6 +45,7 @@ export async function launch(action: Action, context: CommandContext, isRun = fa
   }
   native().defaultSignals();
   if (remembers(context)) begin();
+  doing('caller');
   const caller = readCaller(context.env);
   let fetched: LaunchImage | undefined;
   const fetch = async (reference: string): Promise<LaunchImage> => {
@@ -77,7 +79,10 @@ async function carryOut(
   if (options.has('dryRun')) return await printPlan(plan, context);
   if (terminal.shows('verbose')) await explain(plan, context);
   const bytes = plan.bytes();
+  doing('remember');
   keep(bytes);
+  doing('handOver');
+  passTiming();
   return native().execLauncher(launcherPath(), bytes);
 }
 
@@ -91,11 +96,13 @@ async function imagePlan(
   const { args, options, terminal, env } = context;
   settleNetwork(options, caller.uid === 0, terminal);
   if (action === 'start') checkInstanceName(args[1] as string);
+  doing('configuration');
   const file = options.text('config');
   const { config, warnings } = loadConfig({ env, ...(file === undefined ? {} : { file }) });
   for (const text of warnings) terminal.warning(text);
   if (!config.planCache) refuse();
   const request = { action, options: launchOptions(options), caller, config, output: outputOf(context) };
+  doing('image', args[0]);
   const prepared = await prepareImage({
     ...request,
     given: args[0] as string,
@@ -104,6 +111,7 @@ async function imagePlan(
     onInfo: (text) => terminal.info(text),
     onWarning: (text) => terminal.warning(text),
   });
+  doing('compile');
   if (action !== 'start') return compileImageLaunch({ ...request, ...prepared, ...payload(action, args) });
   return compileImageLaunch({
     ...request,
@@ -116,9 +124,11 @@ async function imagePlan(
 
 function joinPlan(action: Action, name: string, caller: Caller, context: CommandContext): CompiledPlan {
   const { options, args, env } = context;
+  doing('instance', name);
   // For its words where there is none, or a damaged record. The launcher looks again.
   findInstance(name, new InstanceStore(stateDirectory(caller.uid, env), native(), { uid: caller.uid }));
   if (!keepsPlans(context)) refuse();
+  doing('compile');
   return compileJoin({
     action,
     name,

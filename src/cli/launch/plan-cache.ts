@@ -6,6 +6,7 @@ import { INSTANCE_URI } from '../../runtime/launch/join';
 import type { Action, Caller } from '../../runtime/launch/options';
 import { stateDirectory } from '../../runtime/state-directory';
 import { davit } from '../../schema/generated/plan-cache';
+import { isTimingOption } from '../../timing';
 import { testimony } from '../../witness';
 import type { CommandContext } from '../command-line/command';
 
@@ -28,6 +29,19 @@ export function cleanPlans(env: CommandContext['env']): void {
   rmSync(join(stateDirectory(process.getuid?.() ?? 0, env), 'plans'), { recursive: true, force: true });
 }
 
+/** The words by which a plan is found: those that only ask for its timing are none, and may stand wherever an option may. */
+function keyOf(line: readonly string[], places: readonly number[]): { words: string[]; places: Uint8Array } {
+  const words: string[] = [];
+  const kept: number[] = [];
+  for (const [i, place] of places.entries()) {
+    const next = places[i + 1] ?? line.length;
+    if (i === 0) words.push(...line.slice(0, place));
+    if (kept.at(-1) !== words.length && words.length < 256) kept.push(words.length);
+    if (!isTimingOption(line[place] as string)) words.push(...line.slice(place, next));
+  }
+  return { words, places: Uint8Array.from(kept) };
+}
+
 /** Stores a plan for the next launch of the same command line, unless something was said that a repetition would not. */
 export function remember(action: Action, plan: Uint8Array, caller: Caller, context: CommandContext): void {
   const { args, words, env, terminal } = context;
@@ -35,7 +49,10 @@ export function remember(action: Action, plan: Uint8Array, caller: Caller, conte
   const joins = args[0]?.startsWith(INSTANCE_URI) === true;
   const entry = testimony(
     {
-      words: [...words.slice(0, words.length - args.length), joins ? INSTANCE_URI : (args[0] as string)],
+      ...keyOf(
+        [...words.slice(0, words.length - args.length), joins ? INSTANCE_URI : (args[0] as string)],
+        context.places,
+      ),
       parameters: PARAMETERS[action],
       compiler: join(packageRoot(), 'dist', 'davit.cjs'),
       plan,

@@ -1,0 +1,297 @@
+/** --timing and --trace: what they show of each kind of command, and that they change nothing about it. */
+import { existsSync, readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { type Outcome, type RunOptions, withWorld } from './support/world';
+
+const NO_NODE = '/nonexistent/node';
+/** A file that was changed a moment ago is not relied upon (native/state/sight.cc). */
+const SETTLED_MS = 3_100;
+/** Times are written in microseconds with three decimals. */
+const ROUNDING_US = 0.002;
+
+interface Event {
+  name: string;
+  cat: string;
+  ph: 'X' | 'M';
+  ts: number;
+  dur: number;
+  pid: number;
+  tid: number;
+  args: { depth: number; step?: string; object?: string; failed?: boolean; name?: string };
+}
+interface Trace {
+  traceEvents: Event[];
+  displayTimeUnit: string;
+  otherData: { format: number; plan: string; failed: boolean; totalUs: number; startMonotonicNs: number; lost: number };
+}
+
+/** The phases of a trace, after everything that must hold for any trace has been checked. */
+function phasesOf({ traceEvents, displayTimeUnit, otherData }: Trace): string[] {
+  expect(displayTimeUnit).toBe('ms');
+  expect(otherData).toMatchObject({ format: 1, lost: 0 });
+  const events = traceEvents.filter(({ ph }) => ph === 'X');
+  expect(new Set(traceEvents.map(({ pid }) => pid)).size).toBe(1);
+  const named = traceEvents.filter(({ name }) => name === 'thread_name').map(({ tid }) => tid);
+  expect([...new Set(events.map(({ tid }) => tid))].sort()).toEqual(named.sort());
+  const phases = events.filter(({ args }) => args.depth === 0);
+  let at = 0;
+  for (const { name, cat, ts, dur } of phases) {
+    expect(name).toBe(cat);
+    expect(Math.abs(ts - at)).toBeLessThan(ROUNDING_US);
+    at = ts + dur;
+  }
+  expect(Math.abs(otherData.totalUs - at)).toBeLessThan(ROUNDING_US);
+  for (const { name, cat, ts, dur, args } of events.filter((event) => event.args.depth > 0)) {
+    const phase = phases.find((candidate) => candidate.cat === cat) as Event;
+    expect(name).toBe(args.object === undefined ? args.step : `${args.step} ${args.object}`);
+    expect(ts).toBeGreaterThanOrEqual(phase.ts - ROUNDING_US);
+    expect(ts + dur).toBeLessThanOrEqual(phase.ts + phase.dur + ROUNDING_US);
+  }
+  expect(events.map(({ ts }) => ts)).toEqual(events.map(({ ts }) => ts).sort((a, b) => a - b));
+  return phases.map(({ name }) => name);
+}
+
+/** The rows of the table that --timing prints: name, beginning and duration in milliseconds. */
+function tableOf(stderr: string): { name: string; start: number; took: number }[] {
+  const lines = stderr.slice(stderr.indexOf('phase  ')).trimEnd().split('\n');
+  expect(lines[0]).toMatch(/^phase +start ms +took ms$/);
+  return lines.slice(1).map((line) => {
+    const [, name, start, took] = /^(.*?) +(\d+\.\d{3}) +(\d+\.\d{3})(?: {2}.*)?$/.exec(line) ?? [];
+    return { name: name as string, start: Number(start), took: Number(took) };
+  });
+}
+
+withWorld('--timing and --trace', (world) => {
+  let image = '';
+  let config = '';
+  const trace = (): string => world().path('trace.json');
+  const readTrace = (): Trace => JSON.parse(readFileSync(trace(), 'utf8')) as Trace;
+  const run = (args: string[], options: RunOptions = {}): Promise<Outcome> =>
+    world().davitWith({ ...options, env: { DAVIT_CONFIG_FILE: config, ...options.env } }, ...args);
+  const hit = (args: string[]): Promise<Outcome> => run(args, { env: { DAVIT_NODE: NO_NODE } });
+  const steps = (): string[] => readTrace().traceEvents.flatMap(({ args }) => args.step ?? []);
+
+  beforeAll(async () => {
+    image = world().image();
+    config = world().write('davit.conf', 'plan cache = yes\n');
+    await sleep(SETTLED_MS);
+  });
+
+  describe('a command in place', () => {
+    const IN_PLACE = ['door', 'plan', 'clone', 'mount', 'pivot', 'action', 'exec'];
+
+    test('that is compiled shows what Node does', async () => {
+      expect(await run(['--trace', trace(), 'exec', image, 'true'])).toMatchObject({ status: 0, stderr: '' });
+      expect(phasesOf(readTrace())).toEqual(['door', 'node', ...IN_PLACE.slice(1)]);
+      expect(readTrace().otherData).toMatchObject({ plan: 'compiled', failed: false });
+      expect(steps()).toEqual(expect.arrayContaining(['start', 'load', 'parse', 'image', 'compile', 'handOver']));
+      expect(steps()).toEqual(expect.arrayContaining(['bind', 'rootfs', 'pivotRoot', 'environment', 'script']));
+    });
+
+    test('that is remembered stays a hit, wherever the options stand', async () => {
+      for (const args of [
+        ['--timing', '--trace', trace(), 'exec', image, 'true'],
+        [`--trace=${trace()}`, 'exec', '--timing', image, 'true'],
+        ['exec', '--timing', '--trace', trace(), image, 'true'],
+      ]) {
+        const { status, stdout, stderr } = await hit(args);
+        expect({ status, stdout }).toEqual({ status: 0, stdout: '' });
+        expect(phasesOf(readTrace())).toEqual(IN_PLACE);
+        expect(readTrace().otherData).toMatchObject({ plan: 'hit', failed: false });
+        expect(stderr).toMatch(/\ntotal .* {2}plan: hit\n$/);
+        const rows = tableOf(stderr);
+        expect(rows.filter(({ name }) => !name.startsWith(' ')).map(({ name }) => name.split(' ')[0])).toEqual([
+          ...IN_PLACE,
+          'total',
+        ]);
+        const total = rows.at(-1)?.took as number;
+        expect(Math.abs(total - readTrace().otherData.totalUs / 1000)).toBeLessThan(0.002);
+        for (const { start, took } of rows) expect(start + took).toBeLessThanOrEqual(total + 0.002);
+      }
+    });
+
+    test('with options between others is remembered without them', async () => {
+      const args = ['exec', '--bind', '/usr:/mnt', '--timing', '--contain', image, 'true'];
+      expect(await run(args)).toMatchObject({ status: 0 });
+      expect((await hit(args)).stderr).toContain('plan: hit\n');
+      expect(await hit(args.filter((word) => word !== '--timing'))).toMatchObject({ status: 0, stderr: '' });
+      expect((await hit(['exec', '--bind', '/usr:/mnt', '--contain', '--timing', image, 'true'])).stderr).toContain(
+        'plan: hit\n',
+      );
+      // The value of an option is no place for another one.
+      expect((await hit(['exec', '--bind', '--timing', '/usr:/mnt', '--contain', image, 'true'])).stderr).toContain(
+        `execute "${NO_NODE}"`,
+      );
+    });
+
+    test('leaves the payload its own words, environment and descriptors', async () => {
+      const show = ['exec', image, 'sh', '-c', 'env | sort; ls /proc/self/fd; echo "$@"', 'sh', '--timing', '--trace'];
+      const { stdout } = await hit(show);
+      expect(stdout).toContain('\n0\n1\n2\n3\n--timing --trace\n');
+      expect(await hit(['--timing', '--trace', trace(), ...show])).toMatchObject({ status: 0, stdout });
+      const missed = await run(['--timing', '--trace', trace(), ...show], { env: { DAVIT_PLAN_CACHE: 'off' } });
+      expect(missed.stdout.replace('DAVIT_PLAN_CACHE=off\n', '')).toBe(stdout);
+      expect(await hit(['exec', image, 'echo', '--timing'])).toMatchObject({ stdout: '--timing\n', stderr: '' });
+    });
+
+    test('shows how far a step that fails has come', async () => {
+      const args = ['--timing', '--trace', trace(), 'exec', '--bind', '/usr:/etc/passwd', image, 'true'];
+      const { status, stderr } = await run(args);
+      expect(status).toBe(255);
+      expect(stderr.indexOf('FATAL:')).toBeLessThan(stderr.indexOf('phase  '));
+      expect(stderr).toMatch(/\nmount .* {2}failed\n/);
+      expect(stderr).toMatch(/\n {2}bind \/etc\/passwd .* {2}failed\n/);
+      expect(phasesOf(readTrace()).at(-1)).toBe('mount');
+      expect(readTrace().otherData).toMatchObject({ plan: 'compiled', failed: true });
+    });
+
+    test('shows the times also when the program cannot be executed, once', async () => {
+      const { status, stderr } = await hit(['--timing', 'exec', image, '/nonexistent/program']);
+      expect(status).toBe(255);
+      expect(stderr.match(/^total /gm)).toHaveLength(1);
+    });
+  });
+
+  test('with a PID namespace', async () => {
+    const args = [
+      '--timing',
+      '--trace',
+      trace(),
+      'exec',
+      '--pid',
+      image,
+      'sh',
+      '-c',
+      'ls /proc/self/fd /proc/1/fd; exit 3',
+    ];
+    for (const plan of ['compiled', 'hit']) {
+      const { status, stdout, stderr } = await run(args);
+      expect({ status, plan: readTrace().otherData.plan }).toEqual({ status: 3, plan });
+      expect(stdout).toBe('/proc/1/fd:\n0\n\n/proc/self/fd:\n0\n1\n2\n3\n');
+      expect(stderr.match(/^total /gm)).toHaveLength(1);
+      expect(phasesOf(readTrace()).slice(-5)).toEqual(['clone', 'mount', 'pivot', 'action', 'exec']);
+    }
+    const threads = readTrace().traceEvents.filter(({ name }) => name === 'thread_name');
+    expect(threads.map(({ args: { name } }) => name)).toEqual(['davit', 'init', 'program']);
+  });
+
+  describe('an instance', () => {
+    const PHASES = ['door', 'plan', 'clone', 'mount', 'pivot', 'action', 'exec', 'ready'];
+
+    test('is timed from its start to the word that it runs', async () => {
+      const first = await run(['instance', 'start', '--timing', '--trace', trace(), image, 'first']);
+      expect(first).toMatchObject({ status: 0, stdout: '' });
+      expect(first.stderr).toMatch(/(^|\n)INFO: {4}instance started successfully\nphase /);
+      expect(phasesOf(readTrace())).toEqual(['door', 'node', ...PHASES.slice(1)]);
+      expect((await hit(['--trace', trace(), '--timing', 'instance', 'start', image, 'second'])).status).toBe(0);
+      expect(phasesOf(readTrace())).toEqual(PHASES);
+      expect(readTrace().otherData).toMatchObject({ plan: 'hit', failed: false });
+      expect(steps()).toEqual(expect.arrayContaining(['claimName', 'openLogs', 'record']));
+    });
+
+    test('keeps nothing of it', async () => {
+      for (const { pid, keeperPid, programPid } of await world().list()) {
+        for (const process of [pid, keeperPid, programPid].filter((number) => number > 0)) {
+          expect(readFileSync(`/proc/${process}/maps`, 'utf8')).not.toContain('davit-timing');
+          const open = readdirSync(`/proc/${process}/fd`).map((fd) => readlinkSync(`/proc/${process}/fd/${fd}`));
+          expect(open.filter((file) => file.includes('davit-timing') || file === trace())).toEqual([]);
+        }
+      }
+    });
+
+    test('that is joined is not mounted again', async () => {
+      for (const [plan, ...words] of [
+        ['hit', 'exec', '--timing', '--trace', trace()],
+        ['hit', '--timing', '--trace', trace(), 'exec'],
+        ['compiled', 'exec', '--cleanenv', '--timing', '--trace', trace()],
+        ['hit', 'exec', '--timing', '--cleanenv', '--trace', trace()],
+      ] as string[][]) {
+        const { stdout, stderr } = await run([...words, 'instance://first', 'ls', '/proc/self/fd']);
+        expect(stdout).toBe('0\n1\n2\n3\n');
+        expect(stderr).toContain(`plan: ${plan}\n`);
+        expect(phasesOf(readTrace()).slice(-5)).toEqual(['plan', 'clone', 'pivot', 'action', 'exec']);
+      }
+      const gone = await run(['--trace', trace(), 'exec', 'instance://gone', 'true']);
+      expect(gone).toMatchObject({ status: 255, stderr: expect.stringContaining('no instance found with name gone') });
+      expect(phasesOf(readTrace())).toEqual(['door', 'plan', 'node']);
+    });
+
+    test('whose name is taken shows how long that took to find out', async () => {
+      const { status, stderr } = await hit(['--timing', 'instance', 'start', image, 'first']);
+      expect(status).toBe(255);
+      expect(stderr).toContain('instance first already exists');
+      expect(tableOf(stderr).map(({ name }) => name)).toContain('  claimName first');
+    });
+
+    test('of a list of names: Node starts them', async () => {
+      const { status, stderr } = await run(['--timing', 'instance', 'start', image, 'many-[1-2]']);
+      expect(status).toBe(0);
+      expect(tableOf(stderr).map(({ name }) => name)).toEqual(
+        expect.arrayContaining(['node', '  command instance start']),
+      );
+    });
+
+    test('is stopped and listed by Node', async () => {
+      expect(await run(['--trace', trace(), 'instance', 'list'])).toMatchObject({ status: 0, stderr: '' });
+      expect(phasesOf(readTrace())).toEqual(['door', 'node']);
+      expect(readTrace().otherData).toMatchObject({ plan: 'none', failed: false });
+      expect(steps()).toEqual(['start', 'load', 'parse', 'command']);
+      const stopped = await run(['instance', 'stop', '--timing', '--all']);
+      expect(stopped.status).toBe(0);
+      expect(tableOf(stopped.stderr).map(({ name }) => name)).toContain('  command instance stop');
+    });
+  });
+
+  test('other commands, and those that fail, have times too', async () => {
+    expect((await run(['inspect', '--timing', image])).stderr).toMatch(/\n {2}command inspect /);
+    const { status, stderr } = await run(['--timing', 'exec', '/nonexistent.sif', 'true']);
+    expect(status).toBe(255);
+    expect(stderr).toMatch(/^FATAL:.*\n(.*\n)+node .* {2}failed\n/);
+    expect(await run(['--trace'])).toMatchObject({ status: 1 });
+    expect(await run(['--trace', '', 'version'])).toMatchObject({ status: 255 });
+  });
+
+  describe('the trace file', () => {
+    test('is emptied', async () => {
+      writeFileSync(trace(), 'x'.repeat(100_000));
+      await run(['--trace', trace(), 'version']);
+      expect(phasesOf(readTrace())).toEqual(['door', 'node']);
+    });
+
+    test('that cannot be opened ends the command before anything is launched', async () => {
+      const file = world().path('missing', 'trace.json');
+      const words = `FATAL:   open the trace file "${file}": ENOENT (No such file or directory)\n`;
+      const args = ['--trace', file, 'exec', image, 'touch', world().path('launched')];
+      expect(await hit(args)).toMatchObject({ status: 255, stdout: '', stderr: words });
+      const missed = await run(args, { env: { DAVIT_PLAN_CACHE: 'off' } });
+      expect(missed).toMatchObject({ status: 255, stderr: expect.stringContaining(words) });
+      expect(await run(['--trace', file, 'instance', 'list'])).toMatchObject({ status: 255, stdout: '' });
+      expect(existsSync(world().path('launched'))).toBe(false);
+    });
+
+    test('that is a directory is refused', async () => {
+      const { status, stderr } = await hit(['--trace', world().cwd, 'exec', image, 'true']);
+      expect({ status, stderr }).toEqual({
+        status: 255,
+        stderr: `FATAL:   open the trace file "${world().cwd}": EISDIR (Is a directory)\n`,
+      });
+    });
+
+    test('of a path that is relative lies in the working directory', async () => {
+      await hit(['--trace', 'here.json', 'exec', image, 'true']);
+      expect(existsSync(join(world().cwd, 'here.json'))).toBe(true);
+    });
+
+    test('is made as the umask has it', async () => {
+      const before = process.umask(0o027);
+      try {
+        await run(['--trace', world().path('new.json'), 'exec', image, 'true']);
+      } finally {
+        process.umask(before);
+      }
+      expect(statSync(world().path('new.json')).mode & 0o777).toBe(0o640);
+    });
+  });
+});
