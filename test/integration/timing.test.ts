@@ -39,7 +39,7 @@ function phasesOf({ traceEvents, displayTimeUnit, otherData }: Trace): string[] 
   let at = 0;
   for (const { name, cat, ts, dur } of phases) {
     expect(name).toBe(cat);
-    expect(Math.abs(ts - at)).toBeLessThan(ROUNDING_US);
+    expect(Math.abs(ts - at), JSON.stringify(phases)).toBeLessThan(ROUNDING_US);
     at = ts + dur;
   }
   expect(Math.abs(otherData.totalUs - at)).toBeLessThan(ROUNDING_US);
