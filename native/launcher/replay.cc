@@ -60,9 +60,9 @@ void replay_plain_join(const CommandLine& line, const PlainJoin& join) {
 
 // What a command line has led to.
 struct Found {
-  CommandLine line;     // without the timing options that stand before the image
-  size_t options = 0;   // how many these are
-  bool plain = false;   // a join without options
+  CommandLine line;    // without the timing options that stand before the image
+  size_t options = 0;  // how many these are
+  bool plain = false;  // a join without options
   PlainJoin join;
 };
 

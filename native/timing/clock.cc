@@ -152,7 +152,8 @@ void end() {
 void add(std::string_view name, std::string_view detail, uint64_t start_ns, uint64_t end_ns) {
   if (!shared) return;
   Record* phase = current_record();
-  if (!start_ns) start_ns = phase ? phase->start_ns : now_ns();
+  uint64_t least = phase ? phase->start_ns : start_ns ? start_ns : now_ns();
+  if (start_ns < least) start_ns = least;
   if (Record* record = take(current_phase(), 1, name, detail, start_ns)) record->end_ns = end_ns;
 }
 
