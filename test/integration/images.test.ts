@@ -1,6 +1,15 @@
 /** Every kind of image that davit runs, how it is mounted, and what is refused. */
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { definition, partition, sifBytes } from '../fixtures/sif-bytes';
@@ -115,6 +124,18 @@ withWorld('an unpacked image', (world) => {
       expect(mount).not.toContain('squash');
     });
   }
+
+  test('is removed by "cache clean --type=rootfs", and by no other', async () => {
+    const rootfs = (): string[] =>
+      readdirSync(join(world().env.HOME ?? '', '.cache/davit/rootfs')).filter((name) => !name.endsWith('.lock'));
+    await world().ok('exec', '--unsquash', world().image(), 'true');
+    expect(rootfs()).not.toEqual([]);
+    await world().ok('cache', 'clean', '--force');
+    expect(rootfs()).not.toEqual([]);
+    await world().ok('cache', 'clean', '--force', '--type=rootfs');
+    expect(rootfs()).toEqual([]);
+    expect(await world().ok('exec', '--unsquash', world().image(), ...greeting)).toBe('as in the image\n');
+  });
 
   test('is as read-only as a mounted one', async () => {
     expect(await world().davit('exec', '--unsquash', world().image(), 'touch', '/etc/new')).toMatchObject({

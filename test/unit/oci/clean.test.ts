@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, openSync, readdirSync, utimesSync, writeFileSync
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { cleanCache } from '../../../src/runtime/image/cache/clean';
+import { cleanUnpacked } from '../../../src/runtime/image/cache/unpacked';
 import { CACHE_KINDS, kindsNamed, listKind } from '../../../src/runtime/image/cache/list';
 import { scratch } from './support';
 
@@ -23,6 +24,25 @@ function clean(directory: string, changes: Partial<Parameters<typeof cleanCache>
   cleanCache({ ...request, onInfo: (text) => told.push(text), ...changes });
   return told;
 }
+
+test('removes unpacked images, but none that is being made', () => {
+  const directory = scratch();
+  const root = join(directory, 'rootfs');
+  for (const name of ['k1', 'k1.abc.partial', 'k2', 'k2.abc.partial'])
+    mkdirSync(join(root, name, 'sub'), { recursive: true });
+  writeFileSync(join(root, 'k1/file'), 'x');
+  writeFileSync(join(root, 'k1.lock'), '');
+  const told: string[] = [];
+  const tryLock = (path: string): number => (path.endsWith('/k2.lock') ? -1 : openSync(path, 'a'));
+  const request = { directory, olderThanDays: 0, dryRun: false, tryLock, onInfo: (text: string) => told.push(text) };
+  cleanUnpacked({ ...request, dryRun: true });
+  cleanUnpacked({ ...request, olderThanDays: 1 });
+  expect(readdirSync(root)).toHaveLength(5);
+  expect(told).toContain('Removing rootfs cache entry: k1');
+  cleanUnpacked(request);
+  expect(readdirSync(root).sort()).toEqual(['k1.lock', 'k2', 'k2.abc.partial']);
+  cleanUnpacked({ ...request, directory: '/nosuch' });
+});
 
 test('lists files, not what is known about them', () => {
   const directory = cache();

@@ -2,6 +2,7 @@
 import { RuntimeError } from '../../../errors';
 import { native } from '../../../native';
 import { cleanCache } from '../../../runtime/image/cache/clean';
+import { cleanUnpacked } from '../../../runtime/image/cache/unpacked';
 import { kindsNamed } from '../../../runtime/image/cache/list';
 import type { CommandContext } from '../../command-line/command';
 import { cleanPlans } from '../../launch/plan-cache';
@@ -10,11 +11,13 @@ import { imageCacheDirectory, unknownKind } from './directory';
 
 /** Plans of launches are kept beside the instances, not with the images. */
 const PLAN = 'plan';
+/** Containers may run in them: they are removed when they are named, and not by "all". */
+const ROOTFS = 'rootfs';
 
 export function run(context: CommandContext): number {
   const { options, env, terminal } = context;
   const types = options.list('type');
-  const kinds = kindsNamed(types.filter((word) => word !== PLAN));
+  const kinds = kindsNamed(types.filter((word) => word !== PLAN && word !== ROOTFS));
   if ('unknown' in kinds) throw unknownKind(kinds.unknown);
   const dryRun = options.flag('dryRun');
   if (dryRun) terminal.out('User requested a dry run. Not actually deleting any data!\n');
@@ -25,15 +28,15 @@ export function run(context: CommandContext): number {
   const days = options.number('days') ?? 0;
   const all = types.includes('all') || (types.length === 0 && days === 0);
   if (!dryRun && (types.includes(PLAN) || all)) cleanPlans(env);
-  if (types.length === 1 && types[0] === PLAN) return 0;
-  cleanCache({
+  const request = {
     directory: imageCacheDirectory(env),
-    kinds,
     olderThanDays: days,
     dryRun,
-    tryLock: (path) => native().tryLockFile(path),
-    onInfo: (text) => terminal.info(text),
-  });
+    tryLock: (path: string) => native().tryLockFile(path),
+    onInfo: (text: string) => terminal.info(text),
+  };
+  if (types.includes(ROOTFS)) cleanUnpacked(request);
+  if (types.length === 0 || types.some((word) => word !== PLAN && word !== ROOTFS)) cleanCache({ ...request, kinds });
   return 0;
 }
 

@@ -11,6 +11,6 @@ export function imageCacheDirectory(env: Environment): string {
 export function unknownKind(word: string): RuntimeError {
   return new RuntimeError('OPTION', `--type "${word}" is no kind of cache entries`, {
     path: '--type',
-    hint: 'the kinds are library, oci, shub, blob, net, oras and all, for cache clean also plan',
+    hint: 'the kinds are library, oci, shub, blob, net, oras and all, for cache clean also plan and rootfs',
   });
 }

@@ -49,7 +49,8 @@ function cleanPartial({ directory, kinds, dryRun, tryLock, onInfo }: CleanReques
   }
 }
 
-function removing<T>(path: string, action: () => T): T {
+/** @throws RuntimeError CACHE, with the errno of a system error */
+export function removing<T>(path: string, action: () => T): T {
   try {
     return action();
   } catch (cause) {
