@@ -1,26 +1,19 @@
 /** Libraries: pull, run, build, push, search and delete, against a server of our own. */
 import { readFileSync, statSync } from 'node:fs';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { LibraryServer } from './support/library';
-import { LibraryClient, TOKEN } from './support/library-client';
+import { BUSYBOX, LibraryClient, TOKEN, withLibrary } from './support/library-client';
 import { TerminalSession } from './support/terminal';
 import { describeWith } from './support/capabilities';
 import { withWorld, type Outcome, type World } from './support/world';
 
-const BUSYBOX = 'tools/demo/busybox';
-
-let library: LibraryServer;
-beforeEach(async () => {
-  library = await new LibraryServer().start();
-});
-afterEach(() => library.stop());
-
+const library = withLibrary();
 const content = (world: World): Buffer => readFileSync(world.image());
 
 withWorld('library://', (world) => {
   test('pull: names, cache, the warning about unsigned images', async () => {
-    const client = await new LibraryClient(world()).use(library);
-    library.add(`${BUSYBOX}:1.36`, 'amd64', content(world()));
+    const client = await new LibraryClient(world()).use(library());
+    library().add(`${BUSYBOX}:1.36`, 'amd64', content(world()));
     const first = await client.ok('pull', '--arch', 'amd64', `library://${BUSYBOX}:1.36`);
     expect(first.stderr).toMatch(/^INFO: {4}Downloading library image\n/);
     const warnings =
@@ -32,17 +25,23 @@ withWorld('library://', (world) => {
     expect((await client.run('pull', '--arch', 'amd64', `library://${BUSYBOX}:1.36`)).stderr).toContain(
       'will not overwrite',
     );
-    library.requests();
+    library().requests();
     const again = await client.ok('pull', '--arch', 'amd64', '-U', '-F', `library://${BUSYBOX}:1.36`);
     expect(again.stderr).not.toContain('WARNING');
-    expect(library.requests().filter((line) => line.includes('/storage/'))).toEqual([]);
-    expect(library.log.every(({ request, token }) => !request.includes('/storage/') || token === undefined)).toBe(true);
+    expect(
+      library()
+        .requests()
+        .filter((line) => line.includes('/storage/')),
+    ).toEqual([]);
+    expect(library().log.every(({ request, token }) => !request.includes('/storage/') || token === undefined)).toBe(
+      true,
+    );
   });
 
   test('pull: each architecture has its own image, by tag and by hash', async () => {
-    const client = await new LibraryClient(world()).use(library);
-    library.add(BUSYBOX, 'amd64', content(world()));
-    const { hash } = library.add(BUSYBOX, 'arm64', Buffer.from('another image'));
+    const client = await new LibraryClient(world()).use(library());
+    library().add(BUSYBOX, 'amd64', content(world()));
+    const { hash } = library().add(BUSYBOX, 'arm64', Buffer.from('another image'));
     await client.ok('pull', '--arch', 'arm64', 'arm.sif', `library://${BUSYBOX}`);
     expect(readFileSync(world().path('work', 'arm.sif'), 'utf8')).toBe('another image');
     await client.ok('pull', '--arch', 'arm64', 'hash.sif', `library://${BUSYBOX}:${hash}`);
@@ -56,10 +55,10 @@ withWorld('library://', (world) => {
 
   test('pull: another library than the active one', async () => {
     const client = new LibraryClient(world());
-    library.add(BUSYBOX, 'amd64', content(world()));
+    library().add(BUSYBOX, 'amd64', content(world()));
     const arch = ['--arch', 'amd64'];
-    await client.ok('pull', ...arch, '--library', `http://${library.host}`, 'flag.sif', `library://${BUSYBOX}`);
-    await client.ok('pull', ...arch, '--no-https', 'host.sif', `library://${library.host}/${BUSYBOX}:latest`);
+    await client.ok('pull', ...arch, '--library', `http://${library().host}`, 'flag.sif', `library://${BUSYBOX}`);
+    await client.ok('pull', ...arch, '--no-https', 'host.sif', `library://${library().host}/${BUSYBOX}:latest`);
     expect(readFileSync(world().path('work', 'host.sif')).equals(content(world()))).toBe(true);
   });
 
@@ -81,9 +80,9 @@ withWorld('library://', (world) => {
   });
 
   test('as the image of exec, run and instance start, and as the base of a definition', async () => {
-    const client = await new LibraryClient(world()).use(library);
+    const client = await new LibraryClient(world()).use(library());
     const arch = process.arch === 'x64' ? 'amd64' : process.arch;
-    library.add(BUSYBOX, arch, content(world()));
+    library().add(BUSYBOX, arch, content(world()));
     const uri = `library://${BUSYBOX}`;
     expect((await client.ok('exec', uri, 'echo', 'inside')).stdout).toBe('inside\n');
     expect((await client.ok('run', uri, 'a b')).stdout).toContain('word: <a b>');
@@ -96,19 +95,19 @@ withWorld('library://', (world) => {
     expect(await world().ok('exec', image, 'cat', '/built')).toBe('built\n');
     const header = world().write(
       'named.def',
-      `Bootstrap: library\nFrom: ${BUSYBOX}\nLibrary: http://${library.host}\n%labels\n  a b\n`,
+      `Bootstrap: library\nFrom: ${BUSYBOX}\nLibrary: http://${library().host}\n%labels\n  a b\n`,
     );
     await new LibraryClient(world()).ok('build', world().path('named.sif'), header);
   });
 
   test('push: makes what is missing, sends the file once, sets the tags', async () => {
-    const client = await (await new LibraryClient(world()).use(library)).login();
+    const client = await (await new LibraryClient(world()).use(library())).login();
     const unsigned = await client.run('push', world().image(), 'library://worker/mine/tool:1');
     expect(unsigned.code).toBe(255);
     expect(unsigned.stderr).toContain(`TIP: You can push unsigned images with 'davit push -U ${world().image()}'.`);
     expect(unsigned.stderr).toContain('FATAL:   Unable to upload container: unable to verify signature');
-    expect(library.images).toEqual([]);
-    library.requests();
+    expect(library().images).toEqual([]);
+    library().requests();
     const pushed = await client.ok(
       'push',
       '-U',
@@ -120,18 +119,22 @@ withWorld('library://', (world) => {
     expect(pushed.stderr).toMatch(/^WARNING: Skipping container verification\n/);
     expect(pushed.stdout).toMatch(
       new RegExp(
-        `^\nLibrary storage: using [\\d.]+ \\w+ out of unlimited quota\nContainer URL: http://${library.host}/library/worker/mine/tool\n$`,
+        `^\nLibrary storage: using [\\d.]+ \\w+ out of unlimited quota\nContainer URL: http://${library().host}/library/worker/mine/tool\n$`,
       ),
     );
-    expect(library.images).toMatchObject([{ container: 'worker/mine/tool', description: 'some words' }]);
-    expect(library.images[0]?.content?.equals(content(world()))).toBe(true);
-    expect([...library.tags.keys()].map((key) => key.split('|')[2])).toEqual(['1', 'new']);
-    library.requests();
+    expect(library().images).toMatchObject([{ container: 'worker/mine/tool', description: 'some words' }]);
+    expect(library().images[0]?.content?.equals(content(world()))).toBe(true);
+    expect([...library().tags.keys()].map((key) => key.split('|')[2])).toEqual(['1', 'new']);
+    library().requests();
     expect(await client.ok('push', '-U', world().image(), 'library://worker/mine/tool:3')).toMatchObject({
       stdout: '',
     });
-    expect(library.requests().filter((line) => line.startsWith('PUT') || line.includes('v2/imagefile'))).toEqual([]);
-    expect(library.tags.size).toBe(3);
+    expect(
+      library()
+        .requests()
+        .filter((line) => line.startsWith('PUT') || line.includes('v2/imagefile')),
+    ).toEqual([]);
+    expect(library().tags.size).toBe(3);
   });
 
   test('push: to an old library', async () => {
@@ -147,7 +150,7 @@ withWorld('library://', (world) => {
   });
 
   test('push: refused without a token, for short paths, and for what is no SIF', async () => {
-    const client = await new LibraryClient(world()).use(library);
+    const client = await new LibraryClient(world()).use(library());
     const push = (...args: string[]): Promise<Outcome> => client.run('push', '-U', ...args);
     expect((await push(world().image(), 'library://a/b/c')).stderr).toContain(
       'FATAL:   Cannot push image to library: no authentication token, log in with `davit remote login`',
@@ -155,13 +158,13 @@ withWorld('library://', (world) => {
     await client.login();
     expect((await push(world().image(), 'library://tool:2')).stderr).toContain('malformed image path: tool');
     expect((await push('/etc/passwd', 'library://a/b/c')).stderr).toMatch(/FATAL: {3}Unable to push image to library/);
-    expect(library.images).toEqual([]);
+    expect(library().images).toEqual([]);
   });
 
   test('search', async () => {
-    const client = await new LibraryClient(world()).use(library);
-    library.add(`${BUSYBOX}:1`, 'amd64', Buffer.from('one'));
-    library.add(`${BUSYBOX}:2`, 'arm64', Buffer.from('two'), true);
+    const client = await new LibraryClient(world()).use(library());
+    library().add(`${BUSYBOX}:1`, 'amd64', Buffer.from('one'));
+    library().add(`${BUSYBOX}:2`, 'arm64', Buffer.from('two'), true);
     const search = async (...args: string[]): Promise<string> => (await client.ok('search', ...args)).stdout;
     expect(await search('--arch', 'amd64', 'busy')).toBe(
       `Found 1 container images for amd64 matching "busy":\n\n\tlibrary://${BUSYBOX}:1\n\n`,
@@ -179,9 +182,9 @@ withWorld('library://', (world) => {
   });
 
   test('delete: asks, and takes the image of one architecture', async () => {
-    const client = await (await new LibraryClient(world()).use(library)).login();
-    library.add(`${BUSYBOX}:1`, 'amd64', Buffer.from('one'));
-    library.add(`${BUSYBOX}:1`, 'arm64', Buffer.from('two'));
+    const client = await (await new LibraryClient(world()).use(library())).login();
+    library().add(`${BUSYBOX}:1`, 'amd64', Buffer.from('one'));
+    library().add(`${BUSYBOX}:1`, 'arm64', Buffer.from('two'));
     const ask = (input: string): Promise<Outcome> =>
       world().davitWith({ env: client.env, input }, 'delete', '--arch', 'amd64', `library://${BUSYBOX}:1`);
     const refused = await ask('n\n');
@@ -189,9 +192,9 @@ withWorld('library://', (world) => {
       code: 0,
       stdout: `Are you sure you want to delete ${BUSYBOX}:1 (amd64) [y/N] `,
     });
-    expect(library.tags.size).toBe(2);
+    expect(library().tags.size).toBe(2);
     expect(await ask('y\n')).toMatchObject({ code: 0, stderr: `INFO:    Image ${BUSYBOX}:1 (amd64) deleted.\n` });
-    expect([...library.tags.keys()]).toEqual([`${BUSYBOX}|arm64|1`]);
+    expect([...library().tags.keys()]).toEqual([`${BUSYBOX}|arm64|1`]);
     expect((await client.run('delete', '-F', '-A', 'amd64', `${BUSYBOX}:1`)).stderr).toContain(
       "Unable to delete image from library: couldn't delete requested image: not found",
     );
@@ -203,7 +206,7 @@ withWorld('library://', (world) => {
 describeWith(['terminal'], 'on a terminal', () => {
   withWorld('remote login', (world) => {
     test('asks for the token, and does not show it', async () => {
-      const client = await new LibraryClient(world()).use(library);
+      const client = await new LibraryClient(world()).use(library());
       const session = new TerminalSession(world(), ['remote', 'login'], { env: client.env });
       await session.expect(/Access Token: $/);
       session.type(`${TOKEN}\r`);

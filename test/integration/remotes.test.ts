@@ -1,26 +1,18 @@
 /** Endpoints of libraries, tokens and key servers: `davit remote` and `davit keyserver`. */
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { LibraryServer } from './support/library';
-import { LibraryClient, TOKEN } from './support/library-client';
+import { expect, test } from 'vitest';
+import { BUSYBOX, LibraryClient, TOKEN, withLibrary } from './support/library-client';
 import { withWorld, type World } from './support/world';
 
-const BUSYBOX = 'tools/demo/busybox';
-
-let library: LibraryServer;
-beforeEach(async () => {
-  library = await new LibraryServer().start();
-});
-afterEach(() => library.stop());
-
+const library = withLibrary();
 const content = (world: World): Buffer => readFileSync(world.image());
 
 withWorld('remote', (world) => {
   test('add, list, use, remove', async () => {
     const client = new LibraryClient(world());
-    const refused = await client.run('remote', 'add', '--no-login', 'site', `http://${library.host}`);
+    const refused = await client.run('remote', 'add', '--no-login', 'site', `http://${library().host}`);
     expect(refused).toMatchObject({ code: 255, stderr: expect.stringContaining('http URI requires --insecure') });
-    expect(await client.ok('remote', 'add', '--no-login', '-i', 'site', `http://${library.host}`)).toMatchObject({
+    expect(await client.ok('remote', 'add', '--no-login', '-i', 'site', `http://${library().host}`)).toMatchObject({
       stderr: 'INFO:    Remote "site" added.\n',
     });
     expect(statSync(`${client.config}/remote.yaml`).mode & 0o777).toBe(0o600);
@@ -29,7 +21,7 @@ withWorld('remote', (world) => {
       stderr: expect.stringMatching(/^FATAL: {3}site is already a remote/),
     });
     await client.ok('remote', 'add', '--no-login', '--no-default', 'other', 'https://other.test');
-    const uri = library.host.padEnd(19);
+    const uri = library().host.padEnd(19);
     expect((await client.ok('remote', 'list')).stdout).toBe(
       [
         '',
@@ -66,7 +58,7 @@ Remotes:
         System: true
         Exclusive: false
     site:
-        URI: ${library.host}
+        URI: ${library().host}
         Token: ${TOKEN}
         System: false
         Exclusive: false
@@ -82,9 +74,9 @@ Credentials:
       Insecure: false
 `;
     writeFileSync(`${client.config}/remote.yaml`, text);
-    library.add(BUSYBOX, 'amd64', content(world()));
+    library().add(BUSYBOX, 'amd64', content(world()));
     await client.ok('pull', '--arch', 'amd64', '--force', `library://${BUSYBOX}`);
-    expect(library.log.filter(({ token }) => token === TOKEN).length).toBeGreaterThan(0);
+    expect(library().log.filter(({ token }) => token === TOKEN).length).toBeGreaterThan(0);
     await client.ok('remote', 'add', '--no-login', 'more', 'more.test');
     for (const line of ['URI: https://keys.test', 'URI: docker://registry.test', 'Auth: Basic x', `Token: ${TOKEN}`]) {
       expect(client.yaml).toContain(line);
@@ -94,7 +86,7 @@ Credentials:
   });
 
   test('login, status, password, logout', async () => {
-    const client = await new LibraryClient(world()).use(library);
+    const client = await new LibraryClient(world()).use(library());
     expect((await client.ok('remote', 'status')).stdout).toContain('\nNo authentication token set (logged out).\n');
     expect(await client.run('remote', 'get-login-password')).toMatchObject({
       code: 255,
@@ -113,7 +105,7 @@ Credentials:
       stderr: `INFO:    Access Token Verified!\nINFO:    Token stored in ${client.config}/remote.yaml\n`,
     });
     const status = await client.ok('remote', 'status', 'site');
-    const uri = `http://${library.host}`;
+    const uri = `http://${library().host}`;
     expect(status.stdout).toBe(
       `SERVICE    STATUS  VERSION  URI
 Keyserver  N/A              ${uri}/keys
@@ -132,12 +124,12 @@ Valid authentication token set (logged in).
   });
 
   test('a token that is not right any more', async () => {
-    const client = await (await new LibraryClient(world()).use(library)).login();
-    library.tokens.clear();
+    const client = await (await new LibraryClient(world()).use(library())).login();
+    library().tokens.clear();
     const status = await client.run('remote', 'status');
     expect(status.code).toBe(255);
     expect(status.stdout).toContain('Authentication token is invalid (please login again).');
-    library.add(BUSYBOX, 'amd64', content(world()));
+    library().add(BUSYBOX, 'amd64', content(world()));
     for (const args of [
       ['pull', 'never.sif', `library://${BUSYBOX}`],
       ['push', '-U', world().image(), 'library://worker/mine/tool:1'],

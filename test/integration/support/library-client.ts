@@ -1,11 +1,24 @@
 /** What tests of libraries ask davit through. */
 import { readFileSync } from 'node:fs';
-import { expect } from 'vitest';
-import type { LibraryServer } from './library';
+import { afterEach, beforeEach, expect } from 'vitest';
+import { LibraryServer } from './library';
 import type { Outcome, World } from './world';
 
 /** The one token that the library takes. */
 export const TOKEN = 'right-token';
+
+/** An image that tests put there, or ask for. */
+export const BUSYBOX = 'tools/demo/busybox';
+
+/** An empty library for every test of a file. */
+export function withLibrary(): () => LibraryServer {
+  let library: LibraryServer;
+  beforeEach(async () => {
+    library = await new LibraryServer().start();
+  });
+  afterEach(() => library.stop());
+  return () => library;
+}
 
 /** davit with a list of endpoints of its own, in which the library is the active one. */
 export class LibraryClient {
