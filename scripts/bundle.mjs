@@ -14,7 +14,7 @@ const external = ['openpgp', 'piscina', 'pino', 'yaml', '*.node'];
  * What few commands need lies in bundles of its own, so that the others need not read it: what is imported as
  * `NAME.apart` is dist/NAME.cjs.
  */
-const apart = ['src/cli/commands/signing.apart.ts', 'src/runtime/signing/check.apart.ts'];
+const apart = ['src/cli/commands/signing.apart.ts', 'src/runtime/signing/check.apart.ts', 'src/bench/bench.apart.ts'];
 const apartPlugin = {
   name: 'apart',
   setup(build) {

@@ -81,6 +81,8 @@ const testNeeds = [
   { what: 'bsdtar (test images)', program: ['bsdtar'], debian: 'libarchive-tools', fedora: 'bsdtar' },
   { what: 'fusermount3 (a file system that hangs)', program: ['fusermount3'], debian: 'fuse3', fedora: 'fuse3' },
   { what: 'getfattr (test images)', program: ['getfattr'], debian: 'attr', fedora: 'attr' },
+  { what: 'bwrap (measured beside davit)', program: ['bwrap'], debian: 'bubblewrap', fedora: 'bubblewrap' },
+  { what: 'crun (measured beside davit)', program: ['crun'], debian: 'crun', fedora: 'crun' },
   { what: 'clang-format (lint)', program: ['clang-format'], debian: 'clang-format', fedora: 'clang-tools-extra' },
 ];
 

@@ -1,5 +1,6 @@
 /** Every command once: its words, its usage line, its help and the module that carries it out. */
 import type { CommandSpec } from '../command-line/command';
+import { BENCH_COMMANDS } from './bench-commands';
 import { IMAGE_COMMANDS } from './image-commands';
 import { REMOTE_COMMANDS } from './remote-commands';
 import { SIF_COMMANDS } from './sif-commands';
@@ -161,6 +162,7 @@ const COMMANDS: readonly CommandSpec[] = [
     args: [0, ANY],
     load: () => import('./version'),
   },
+  ...BENCH_COMMANDS,
   ...IMAGE_COMMANDS,
   ...SIF_COMMANDS,
   ...SIGNING_COMMANDS,

@@ -2,6 +2,7 @@
  * Every flag once. Parsing, usage texts, help, completions and docs/compatibility.md derive from these rows; the rows
  * themselves lie in flags/, one file a group of commands, and are made only for the command that is called.
  */
+import { benchFlags } from './bench';
 import { buildFlags } from './build';
 import { type Flag, isLaunch } from './flag';
 import { globalFlags } from './global';
@@ -46,6 +47,7 @@ function groupsOf(command: string): (() => Flag[])[] {
   if (isLaunch(command)) return [launchFlags, limitFlags];
   if (command.startsWith('instance ')) return [instanceFlags];
   if (command === 'build') return [buildFlags];
+  if (command === 'bench launch') return [benchFlags];
   if (['pull', 'push', 'search', 'delete', 'cache', 'registry'].includes(command.split(' ')[0] as string)) {
     return [registryFlags];
   }
@@ -69,6 +71,7 @@ export function allFlags(): Flag[] {
     remoteFlags,
     sifFlags,
     signingFlags,
+    benchFlags,
     otherFlags,
   ].flatMap((group) => group());
 }

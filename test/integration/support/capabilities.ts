@@ -43,6 +43,8 @@ const probes = {
   bsdtar: () => missingProgram('bsdtar'),
   getfattr: () => missingProgram('getfattr'),
   openssl: () => missingProgram('openssl'),
+  bwrap: () => missingProgram('bwrap'),
+  crun: () => missingProgram('crun'),
 } satisfies Record<string, () => string | undefined>;
 
 export type Capability = keyof typeof probes;
