@@ -126,6 +126,19 @@ describe('docker-archive:', () => {
     }
   });
 
+  test('of one kind named as the other: says which it is', async () => {
+    const path = archive(saved());
+    await expect(ociArchiveImage(path, context())).rejects.toMatchObject({
+      code: 'IMAGE_FORMAT',
+      hint: `that is an image for docker-archive:${path}`,
+    });
+    const layout = archive({ 'oci-layout': '{}', 'index.json': '{}' });
+    await expect(dockerArchiveImage(layout, context())).rejects.toMatchObject({
+      code: 'IMAGE_FORMAT',
+      hint: `that is an image for oci-archive:${layout}`,
+    });
+  });
+
   test('layers that are links, compressed, or have long names', async () => {
     const long = `${'directory/'.repeat(15)}layer.tar`;
     const layers = (name: string): Files => ({

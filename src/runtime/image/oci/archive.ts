@@ -76,6 +76,13 @@ export class Archive {
     return target;
   }
 
+  /** An archive of the other kind, which lacks the file by which this one would be known. */
+  private otherKind(missing: string): string | undefined {
+    const [kind] = Object.entries(MARKS).find(([, mark]) => mark !== missing && this.members.has(mark)) ?? [];
+    const isMark = Object.values(MARKS).some((mark) => mark === missing);
+    return kind !== undefined && isMark ? `that is an image for ${kind}:${this.name}` : undefined;
+  }
+
   /** Where a file is; links lead to others in the same archive. */
   private file(member: string): TarFile {
     let name = normalName(member);
@@ -85,9 +92,13 @@ export class Archive {
       if (found === undefined) break;
       name = found.target;
     }
-    throw new RuntimeError('IMAGE_FORMAT', `there is no file "${member}" in "${this.name}"`, { path: this.name });
+    const hint = this.otherKind(member);
+    throw new RuntimeError('IMAGE_FORMAT', `there is no file "${member}" in "${this.name}"`, { path: this.name, hint });
   }
 }
+
+/** The file by which archives of a kind are known. */
+const MARKS = { 'oci-archive': 'index.json', 'docker-archive': 'manifest.json' } as const;
 
 function readMembers(path: string, name: string): Map<string, TarMember> {
   const members = new Map<string, TarMember>();
