@@ -1,67 +1,14 @@
 /** --timing and --trace: what they show of each kind of command, and that they change nothing about it. */
-import { existsSync, readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { phasesOf, tableOf, type Trace } from './support/timing';
 import { type Outcome, type RunOptions, withWorld } from './support/world';
 
 const NO_NODE = '/nonexistent/node';
 /** A file that was changed a moment ago is not relied upon (native/state/sight.cc). */
 const SETTLED_MS = 3_100;
-/** Times are written in microseconds with three decimals. */
-const ROUNDING_US = 0.002;
-
-interface Event {
-  name: string;
-  cat: string;
-  ph: 'X' | 'M';
-  ts: number;
-  dur: number;
-  pid: number;
-  tid: number;
-  args: { depth: number; step?: string; object?: string; failed?: boolean; name?: string };
-}
-interface Trace {
-  traceEvents: Event[];
-  displayTimeUnit: string;
-  otherData: { format: number; plan: string; failed: boolean; totalUs: number; startMonotonicNs: number; lost: number };
-}
-
-/** The phases of a trace, after everything that must hold for any trace has been checked. */
-function phasesOf({ traceEvents, displayTimeUnit, otherData }: Trace): string[] {
-  expect(displayTimeUnit).toBe('ms');
-  expect(otherData).toMatchObject({ format: 1, lost: 0 });
-  const events = traceEvents.filter(({ ph }) => ph === 'X');
-  expect(new Set(traceEvents.map(({ pid }) => pid)).size).toBe(1);
-  const named = traceEvents.filter(({ name }) => name === 'thread_name').map(({ tid }) => tid);
-  expect([...new Set(events.map(({ tid }) => tid))].sort()).toEqual(named.sort());
-  const phases = events.filter(({ args }) => args.depth === 0);
-  let at = 0;
-  for (const { name, cat, ts, dur } of phases) {
-    expect(name).toBe(cat);
-    expect(Math.abs(ts - at), JSON.stringify(phases)).toBeLessThan(ROUNDING_US);
-    at = ts + dur;
-  }
-  expect(Math.abs(otherData.totalUs - at)).toBeLessThan(ROUNDING_US);
-  for (const { name, cat, ts, dur, args } of events.filter((event) => event.args.depth > 0)) {
-    const phase = phases.find((candidate) => candidate.cat === cat) as Event;
-    expect(name).toBe(args.object === undefined ? args.step : `${args.step} ${args.object}`);
-    expect(ts).toBeGreaterThanOrEqual(phase.ts - ROUNDING_US);
-    expect(ts + dur).toBeLessThanOrEqual(phase.ts + phase.dur + ROUNDING_US);
-  }
-  expect(events.map(({ ts }) => ts)).toEqual(events.map(({ ts }) => ts).sort((a, b) => a - b));
-  return phases.map(({ name }) => name);
-}
-
-/** The rows of the table that --timing prints: name, beginning and duration in milliseconds. */
-function tableOf(stderr: string): { name: string; start: number; took: number }[] {
-  const lines = stderr.slice(stderr.indexOf('phase  ')).trimEnd().split('\n');
-  expect(lines[0]).toMatch(/^phase +start ms +took ms$/);
-  return lines.slice(1).map((line) => {
-    const [, name, start, took] = /^(.*?) +(\d+\.\d{3}) +(\d+\.\d{3})(?: {2}.*)?$/.exec(line) ?? [];
-    return { name: name as string, start: Number(start), took: Number(took) };
-  });
-}
 
 withWorld('--timing and --trace', (world) => {
   let image = '';
@@ -223,6 +170,19 @@ withWorld('--timing and --trace', (world) => {
       expect(status).toBe(255);
       expect(stderr).toContain('instance first already exists');
       expect(tableOf(stderr).map(({ name }) => name)).toContain('  claimName first');
+    });
+
+    test('whose remembered plan fails is compiled, and timed from the beginning', async () => {
+      const source = world().makeDirectory('bound');
+      const start = (name: string): string[] => ['instance', 'start', '--bind', `${source}:/mnt`, image, name];
+      expect(await run(start('bound1'))).toMatchObject({ status: 0 });
+      rmSync(source, { recursive: true });
+      const { status, stderr } = await run(['--timing', '--trace', trace(), ...start('bound2')]);
+      expect(status).toBe(255);
+      expect(stderr.match(/^total /gm)).toHaveLength(1);
+      expect(phasesOf(readTrace())).toEqual(['door', 'plan', 'clone', 'mount', 'node', 'plan', 'clone', 'mount']);
+      expect(readTrace().otherData).toMatchObject({ plan: 'compiled', failed: true });
+      expect(stderr.match(/^mount .* {2}failed$/gm)).toHaveLength(1);
     });
 
     test('of a list of names: Node starts them', async () => {

@@ -29,8 +29,13 @@ export function cleanPlans(env: CommandContext['env']): void {
   rmSync(join(stateDirectory(process.getuid?.() ?? 0, env), 'plans'), { recursive: true, force: true });
 }
 
-/** The words by which a plan is found: those that only ask for its timing are none, and may stand wherever an option may. */
-function keyOf(line: readonly string[], places: readonly number[]): { words: string[]; places: Uint8Array } {
+/**
+ * The words by which a plan is found: those that only ask for its timing are none, and may stand wherever an option may.
+ * @param line the command line up to the image
+ * @param places see CommandContext
+ * @returns the words, and the indexes in them in front of which an option may stand
+ */
+export function keyOf(line: readonly string[], places: readonly number[]): { words: string[]; places: Uint8Array } {
   const words: string[] = [];
   const kept: number[] = [];
   for (const [i, place] of places.entries()) {
