@@ -19,12 +19,19 @@ export interface NativeAddon {
    * Starts the launcher as a child by clone3(CLONE_VM|CLONE_VFORK). The child's report (encoded LaunchReport) comes
    * through `onReport` when its end of the pipe is closed; `exitStatus` is as waitpid encodes it.
    * `stdio`: descriptors for 0, 1, 2; -1 means /dev/null. `env`: NAME=VALUE strings. `parentDeathSignal`: number of the
-   * signal that it gets when this process ends before it.
+   * signal that it gets when this process ends before it. `largeReport`: the report may be larger than a pipe (a
+   * BatchReport).
    */
   spawnLauncher(
     launcher: string,
     plan: Uint8Array,
-    options: { env: string[]; stdio: [number, number, number]; cwd?: string; parentDeathSignal?: number },
+    options: {
+      env: string[];
+      stdio: [number, number, number];
+      cwd?: string;
+      parentDeathSignal?: number;
+      largeReport?: boolean;
+    },
     onExit: (exitStatus: number, report: Uint8Array) => void,
   ): number;
   /** True while a keeper or a starter holds the lock of the instance directory. @throws on I/O errors. */

@@ -45,7 +45,7 @@ Napi::Value exec_launcher(const Napi::CallbackInfo& info) {
 
 std::string read_to_end(int fd) {
   std::string bytes;
-  char buffer[4096];
+  char buffer[16384];
   for (;;) {
     ssize_t n = davit::retry([&] { return read(fd, buffer, sizeof buffer); });
     if (n <= 0) return bytes;
@@ -53,7 +53,16 @@ std::string read_to_end(int fd) {
   }
 }
 
-// (launcher, plan, {env, stdio, cwd, parentDeathSignal}, onExit) => pid
+// Where a report is written and read: a pipe, or a memory file for one that may not fit into a pipe.
+bool make_report(bool large, int report[2]) {
+  if (!large) return pipe2(report, O_CLOEXEC) == 0;
+  report[0] = davit::make_memory_file("davit-report");
+  report[1] = report[0] < 0 ? -1 : fcntl(report[0], F_DUPFD_CLOEXEC, 3);
+  if (report[0] >= 0 && report[1] < 0) close(report[0]);
+  return report[1] >= 0;
+}
+
+// (launcher, plan, {env, stdio, cwd, parentDeathSignal, largeReport}, onExit) => pid
 Napi::Value spawn_launcher(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   std::string launcher = info[0].As<Napi::String>();
@@ -68,7 +77,8 @@ Napi::Value spawn_launcher(const Napi::CallbackInfo& info) {
   std::string cwd = options.Get("cwd").IsString() ? options.Get("cwd").As<Napi::String>().Utf8Value() : "";
   Fd plan(davit::make_plan_fd(bytes_of(info[1])));
   int report[2];
-  if (!plan.valid() || pipe2(report, O_CLOEXEC) != 0) {
+  bool large = options.Get("largeReport").ToBoolean();
+  if (!plan.valid() || !make_report(large, report)) {
     throw_errno(env, errno, "prepare the launch");
     return env.Undefined();
   }
@@ -95,6 +105,7 @@ Napi::Value spawn_launcher(const Napi::CallbackInfo& info) {
     Napi::HandleScope scope(later);
     int status = 0;
     davit::retry([&] { return waitpid(pid, &status, 0); });
+    if (large) lseek(report[0], 0, SEEK_SET);
     std::string bytes = read_to_end(report[0]);
     close(report[0]);
     close(pidfd);

@@ -71,11 +71,15 @@ int run_child(void* argument) {
 
 }  // namespace
 
-int make_plan_fd(std::string_view plan) {
+int make_memory_file(const char* name) {
   // Linux 6.3: where vm.memfd_noexec is 2, a file that does not give up being executed is refused; older kernels do not
   // know the flag.
-  Fd fd(memfd_create("davit-plan", MFD_CLOEXEC | kNoExecSeal));
-  if (!fd.valid() && errno == EINVAL) fd.reset(memfd_create("davit-plan", MFD_CLOEXEC));
+  int fd = memfd_create(name, MFD_CLOEXEC | kNoExecSeal);
+  return fd < 0 && errno == EINVAL ? memfd_create(name, MFD_CLOEXEC) : fd;
+}
+
+int make_plan_fd(std::string_view plan) {
+  Fd fd(make_memory_file("davit-plan"));
   if (!fd.valid()) return -1;
   if (int error = write_all(fd.get(), plan)) {
     errno = error;

@@ -18,6 +18,8 @@ struct SpawnRequest {
 constexpr int kPlanFd = 3;
 constexpr int kReportFd = 4;
 
+// An empty memfd, close-on-exec; -1 and errno.
+int make_memory_file(const char* name);
 // A memfd with the plan; -1 and errno.
 int make_plan_fd(std::string_view plan);
 // execve; returns an errno.

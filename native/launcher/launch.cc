@@ -88,7 +88,7 @@ int launch(std::string_view bytes, const Parameters& given) {
   switch (plan.mode) {
     case Mode::InPlace: return run_in_place(ctx);
     case Mode::Child: return run_child(ctx);
-    case Mode::Instance: return start_instance(ctx);
+    case Mode::Instance: return plan.batch.names.size ? start_batch(ctx, plan) : start_instance(ctx);
     case Mode::Join: return run_join(ctx, &plan.program);
   }
   return refuse_plan("unknown mode");

@@ -77,11 +77,9 @@ bool receive_failure(int fd, Failure* failure) {
   return true;
 }
 
-void send_report(const LaunchPlan& plan, const Report& report) {
-  if (plan.output.report_fd <= 2) return;
+std::string_view encode_report(const LaunchPlan& plan, const Report& report, char* buffer, size_t size) {
   namespace f = fields::LaunchReport;
-  char buffer[8192];
-  wire::Writer w(buffer, sizeof buffer);
+  wire::Writer w(buffer, size);
   w.number(f::ok, report.ok);
   w.number(f::pid, report.pid);
   w.number(f::keeper_pid, report.keeper_pid);
@@ -96,7 +94,13 @@ void send_report(const LaunchPlan& plan, const Report& report) {
     w.text(f::hint, failure->hint.view());
   }
   if (!report.output_tail.empty()) w.text(f::output_tail, report.output_tail);
-  write_all(plan.output.report_fd, w.view());
+  return w.view();
+}
+
+void send_report(const LaunchPlan& plan, const Report& report) {
+  if (plan.output.report_fd <= 2) return;
+  char buffer[kReportRoom];
+  write_all(plan.output.report_fd, encode_report(plan, report, buffer, sizeof buffer));
 }
 
 int report_failure(const Context& ctx) {

@@ -21,6 +21,9 @@ struct Report {
   int32_t exit_status = 0;
   std::string_view output_tail;
 };
+// Encoded as LaunchReport. Every report fits into kReportRoom.
+constexpr size_t kReportRoom = 8192;
+std::string_view encode_report(const LaunchPlan& plan, const Report& report, char* buffer, size_t size);
 // Writes the report to Output.report_fd; without one does nothing.
 void send_report(const LaunchPlan& plan, const Report& report);
 // A way out when a process, or one with its namespaces, could not be made; "" when there is none.

@@ -55,6 +55,8 @@ bool find_plain_join(const CommandLine& line, const char* const* environment, Pl
 
 // starter.cc, keeper.cc, init.cc: mode INSTANCE.
 int start_instance(Context& ctx);
+// batch.cc: the same for several instances. `plan` is ctx.plan, whose name it changes.
+int start_batch(Context& ctx, LaunchPlan& plan);
 
 // server.cc: a process that waits for the FUSE channel on a socket and then becomes the FUSE server of the plan's
 // mountFuse step. Sets ctx.server_channel; 0 or the pid in *pid. Does nothing where a shared image is used.

@@ -1,4 +1,6 @@
 // The command that starts an instance: claims the name, opens the logs, forks the keeper, waits for its word.
+#include "launcher/starter.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -7,55 +9,19 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "launcher/instance_start.h"
 #include "sys/small_file.h"
 #include "timing/report.h"
 
 namespace davit {
 namespace {
 
-constexpr size_t kTailBytes = 2048;
-
-struct Starter {
-  Context& ctx;
-  InstanceDir dir;
+struct Logs {
   Text<PATH_MAX> out_path, err_path;
   Fd out, err;
-  off_t err_start = 0;
-
-  int fail_now() {
-    if (ctx.on_failure) ctx.on_failure(ctx);
-    if (ctx.plan.output.report_fd > 2) {
-      Report report;
-      report.failure = &ctx.failure;
-      Text<kTailBytes> tail = new_errors();
-      report.output_tail = tail.view();
-      send_report(ctx.plan, report);
-    } else {
-      say_failure(ctx.plan, ctx.failure);
-    }
-    timing::report(true);
-    return kFatalStatus;
-  }
-
-  // What the startscript has written to stderr since this start, the last part of it.
-  Text<kTailBytes> new_errors() {
-    Text<kTailBytes> text;
-    Fd log(open(err_path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-    struct stat st;
-    if (!log.valid() || fstat(log.get(), &st) != 0 || st.st_size <= err_start) return text;
-    off_t from = err_start;
-    if (st.st_size - from > static_cast<off_t>(kTailBytes) - 1) from = st.st_size - static_cast<off_t>(kTailBytes) + 1;
-    char buffer[kTailBytes];
-    ssize_t n = pread(log.get(), buffer, sizeof buffer - 1, from);
-    if (n > 0) text.add(std::string_view(buffer, static_cast<size_t>(n)));
-    return text;
-  }
 };
 
-bool claim(Starter& s) {
-  timing::Span span("claimName", s.ctx.plan.instance.name);
-  Context& ctx = s.ctx;
+bool claim(Context& ctx, InstanceDir* dir) {
+  timing::Span span("claimName", ctx.plan.instance.name);
   const Instance& instance = ctx.plan.instance;
   Text<600> message;
   if (!valid_instance_name(instance.name)) {
@@ -67,7 +33,7 @@ bool claim(Starter& s) {
   if (int error = open_state_dir(instance.state_dir, &state, &why))
     return ctx.fail(error, why.view(), "correct it, or set DAVIT_STATE_DIR");
   int error = 0;
-  switch (claim_instance(state.get(), instance.name, &s.dir, &error)) {
+  switch (claim_instance(state.get(), instance.name, dir, &error)) {
     case Claim::Ok: return true;
     case Claim::Busy:
       message.add("instance ").add(instance.name).add(" already exists");
@@ -92,22 +58,26 @@ int open_regular(const char* path, int flags, Fd* fd) {
   return fcntl(fd->get(), F_SETFL, flags & O_APPEND) == 0 ? 0 : errno;
 }
 
-bool open_log(Starter& s, const char* suffix, Text<PATH_MAX>* path, Fd* fd) {
-  const Instance& instance = s.ctx.plan.instance;
-  path->add(instance.log_dir).add("/").add(instance.name).add(suffix);
+void log_path(const Context& ctx, const char* name, const char* suffix, Text<PATH_MAX>* path) {
+  path->add(ctx.plan.instance.log_dir).add("/").add(name).add(suffix);
+}
+
+bool open_log(Context& ctx, const char* suffix, Text<PATH_MAX>* path, Fd* fd) {
+  log_path(ctx, ctx.plan.instance.name, suffix, path);
   int error = path->full() ? ENAMETOOLONG : open_regular(path->c_str(), O_APPEND, fd);
   if (!error) return true;
   Text<600> message;
   message.add("open the log \"").add(path->view()).add("\"");
-  return s.ctx.fail(error, message.view(), "correct it, or choose another directory by --log-dir");
+  return ctx.fail(error, message.view(), "correct it, or choose another directory by --log-dir");
 }
 
-bool open_logs(Starter& s) {
+bool open_logs(Context& ctx, Logs* logs, off_t* err_start) {
   timing::Span span("openLogs");
-  mkdir(s.ctx.plan.instance.log_dir, 0700);
-  if (!open_log(s, ".out", &s.out_path, &s.out) || !open_log(s, ".err", &s.err_path, &s.err)) return false;
+  mkdir(ctx.plan.instance.log_dir, 0700);
+  if (!open_log(ctx, ".out", &logs->out_path, &logs->out) || !open_log(ctx, ".err", &logs->err_path, &logs->err))
+    return false;
   struct stat st;
-  if (fstat(s.err.get(), &st) == 0) s.err_start = st.st_size;
+  if (fstat(logs->err.get(), &st) == 0) *err_start = st.st_size;
   return true;
 }
 
@@ -134,10 +104,87 @@ void write_pid_file(const LaunchPlan& plan, uint32_t pid) {
   say(plan.output, kWarning, message.view());
 }
 
-enum class Heard { Message, End, Nothing };
+[[noreturn]] void become_keeper(Context& ctx, InstanceDir* dir, const Logs& logs, const ShareKey& image, int status) {
+  if (ctx.plan.output.report_fd > 2) close(ctx.plan.output.report_fd);
+  KeeperPlan plan;
+  plan.instance = dir;
+  plan.image = image;
+  plan.status = status;
+  plan.log_out = logs.out.get();
+  plan.log_err = logs.err.get();
+  plan.input = payload_input();
+  plan.log_out_path = logs.out_path.c_str();
+  plan.log_err_path = logs.err_path.c_str();
+  run_keeper(ctx, plan);
+}
 
-// What the keeper says within the time (-1: without limit); End: it is dead.
-Heard read_message(int status, StartMessage* message, int timeout_ms) {
+// Tells of the failure of a single start.
+int fail_now(Context& ctx, const Start& start) {
+  if (ctx.on_failure) ctx.on_failure(ctx);
+  if (ctx.plan.output.report_fd > 2) {
+    Report report;
+    report.failure = &ctx.failure;
+    Text<kTailBytes> tail = new_errors(ctx, start);
+    report.output_tail = tail.view();
+    send_report(ctx.plan, report);
+  } else {
+    say_failure(ctx.plan, ctx.failure);
+  }
+  timing::report(true);
+  return kFatalStatus;
+}
+
+// The words about an instance that is up, on the terminal. Returns the exit status.
+int tell(const LaunchPlan& plan, const Report& report, std::string_view errors) {
+  // Trap 7: what the startscript wrote to stderr right at its start is shown.
+  bool early = report.early_exit;
+  if (errors.size() && (early || plan.output.message_level >= kInfo)) write_all(2, errors);
+  if (errors.size() && errors.back() != '\n' && (early || plan.output.message_level >= kInfo)) write_all(2, "\n");
+  if (early) {
+    Text<200> text;
+    text.add("the startscript of instance ").add(plan.instance.name).add(" has failed with exit status ");
+    text.add_number(report.exit_status)
+        .add("; the instance stays up, see: davit instance logs --err ")
+        .add(plan.instance.name);
+    bool waited = plan.instance.wait_seconds > 0;
+    say(plan.output, waited ? kError : kWarning, text.view());
+    if (waited) return report.exit_status;
+  }
+  say(plan.output, kInfo, "instance started successfully");
+  return 0;
+}
+
+}  // namespace
+
+bool begin_start(Context& ctx, Start* start, void (*in_keeper)()) {
+  start->name = ctx.plan.instance.name;
+  InstanceDir dir;
+  Logs logs;
+  // Before the name is claimed: on a file system that hangs, this takes for ever.
+  ShareKey image = shared_image_key(ctx.plan);
+  if (!claim(ctx, &dir)) return false;
+  int status[2];
+  if (!open_logs(ctx, &logs, &start->err_start) || (pipe2(status, O_CLOEXEC) != 0 && !ctx.fail(errno, "make a pipe"))) {
+    remove_instance(&dir);
+    return false;
+  }
+  start->keeper = fork();
+  if (start->keeper == 0) {
+    close(status[0]);
+    if (in_keeper) in_keeper();
+    become_keeper(ctx, &dir, logs, image, status[1]);
+  }
+  int error = errno;
+  start->status.reset(status[0]);
+  close(status[1]);
+  if (start->keeper > 0) return true;  // the lock is the keeper's alone from here on
+  ctx.fail(error, "fork the keeper", fork_hint(error));
+  remove_instance(&dir);
+  return false;
+}
+
+Heard hear(const Start& start, StartMessage* message, int timeout_ms) {
+  int status = start.status.get();
   struct pollfd wait = {status, POLLIN, 0};
   if (retry([&] { return poll(&wait, 1, timeout_ms); }) <= 0) return Heard::Nothing;
   if (retry([&] { return read(status, message, sizeof *message); }) != static_cast<ssize_t>(sizeof *message))
@@ -146,101 +193,71 @@ Heard read_message(int status, StartMessage* message, int timeout_ms) {
   return Heard::Message;
 }
 
-// The instance is up. Has its startscript failed already? Then that is said, and with --wait it is the exit status.
-int finish(Starter& s, const StartMessage& ready, int status) {
-  const LaunchPlan& plan = s.ctx.plan;
-  write_pid_file(plan, ready.pid);
-  // At most 24 days fit into poll(2); NaN is no time at all.
-  double wait = plan.instance.wait_seconds;
-  int timeout_ms = wait > 0 ? wait < 2e6 ? static_cast<int>(wait * 1000) : INT_MAX : 0;
-  StartMessage ended{};
-  Heard heard = read_message(status, &ended, timeout_ms);
-  if (heard == Heard::End) {
-    s.ctx.fail(0, "the instance ended right after its start", "see its log: davit instance logs, or the log directory");
-    return s.fail_now();
-  }
-  bool early = heard == Heard::Message && ended.kind == StartMessage::Exited && ended.exit_status != 0;
-  Text<kTailBytes> errors = s.new_errors();
-  if (plan.output.report_fd > 2) {
-    Report report;
-    report.ok = true;
-    report.pid = ready.pid;
-    report.keeper_pid = ready.keeper_pid;
-    report.early_exit = early;
-    report.exit_status = early ? ended.exit_status : 0;
-    report.output_tail = errors.view();
-    send_report(plan, report);
-    return 0;
-  }
-  // Trap 7: what the startscript wrote to stderr right at its start is shown.
-  if (errors.size() && (early || plan.output.message_level >= kInfo)) write_all(2, errors.view());
-  if (errors.size() && errors.view().back() != '\n' && (early || plan.output.message_level >= kInfo))
-    write_all(2, "\n");
-  if (early) {
-    Text<200> text;
-    text.add("the startscript of instance ").add(plan.instance.name).add(" has failed with exit status ");
-    text.add_number(ended.exit_status)
-        .add("; the instance stays up, see: davit instance logs --err ")
-        .add(plan.instance.name);
-    say(plan.output, wait > 0 ? kError : kWarning, text.view());
-    if (wait > 0) return ended.exit_status;
-  }
-  say(plan.output, kInfo, "instance started successfully");
-  return 0;
+bool settle_start(Context& ctx, const Start& start, Heard heard, const StartMessage& first) {
+  if (heard != Heard::Message) return ctx.fail(0, "the keeper of the instance ended during the start");
+  if (first.kind != StartMessage::Failed) return true;
+  retry([&] { return waitpid(start.keeper, nullptr, 0); });
+  ctx.failure = first.failure;
+  return false;
 }
 
-}  // namespace
+bool describe_start(Context& ctx, Heard heard, const StartMessage& ended, Report* report) {
+  if (heard == Heard::End)
+    return ctx.fail(0, "the instance ended right after its start",
+                    "see its log: davit instance logs, or the log directory");
+  report->ok = true;
+  report->early_exit = heard == Heard::Message && ended.kind == StartMessage::Exited && ended.exit_status != 0;
+  report->exit_status = report->early_exit ? ended.exit_status : 0;
+  return true;
+}
+
+Text<kTailBytes> new_errors(const Context& ctx, const Start& start) {
+  Text<kTailBytes> text;
+  if (start.err_start < 0) return text;
+  Text<PATH_MAX> path;
+  log_path(ctx, start.name, ".err", &path);
+  Fd log(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  struct stat st;
+  if (!log.valid() || fstat(log.get(), &st) != 0 || st.st_size <= start.err_start) return text;
+  off_t from = start.err_start;
+  if (st.st_size - from > static_cast<off_t>(kTailBytes) - 1) from = st.st_size - static_cast<off_t>(kTailBytes) + 1;
+  char buffer[kTailBytes];
+  ssize_t n = pread(log.get(), buffer, sizeof buffer - 1, from);
+  if (n > 0) text.add(std::string_view(buffer, static_cast<size_t>(n)));
+  return text;
+}
+
+int wait_ms(const Instance& instance) {
+  // At most 24 days fit into poll(2); NaN is no time at all.
+  double wait = instance.wait_seconds;
+  return wait > 0 ? wait < 2e6 ? static_cast<int>(wait * 1000) : INT_MAX : 0;
+}
 
 int start_instance(Context& ctx) {
   timing::enter(timing::Phase::Clone);
-  Starter s{ctx, {}, {}, {}, {}, {}};
-  // Before the name is claimed: on a file system that hangs, this takes for ever.
-  ShareKey image = shared_image_key(ctx.plan);
-  if (!claim(s)) return s.fail_now();
-  int status[2];
-  if (!open_logs(s) || (pipe2(status, O_CLOEXEC) != 0 && !ctx.fail(errno, "make a pipe"))) {
-    remove_instance(&s.dir);
-    return s.fail_now();
-  }
-  pid_t keeper = fork();
-  if (keeper == 0) {
-    close(status[0]);
-    if (ctx.plan.output.report_fd > 2) close(ctx.plan.output.report_fd);
-    KeeperPlan plan;
-    plan.instance = &s.dir;
-    plan.image = image;
-    plan.status = status[1];
-    plan.log_out = s.out.get();
-    plan.log_err = s.err.get();
-    plan.input = payload_input();
-    plan.log_out_path = s.out_path.c_str();
-    plan.log_err_path = s.err_path.c_str();
-    run_keeper(ctx, plan);
-  }
-  if (keeper < 0) {
-    ctx.fail(errno, "fork the keeper", fork_hint(errno));
-    remove_instance(&s.dir);
-    return s.fail_now();
-  }
-  close(status[1]);
-  s.dir.lock.reset();  // the keeper's from here on
+  Start start;
+  if (!begin_start(ctx, &start)) return fail_now(ctx, start);
   // Whoever closed our stderr must not end us between the instance's start and the word about it.
   sighandler_t on_pipe = signal(SIGPIPE, SIG_IGN);
-  StartMessage message{};
-  if (read_message(status[0], &message, -1) != Heard::Message) {
-    ctx.fail(0, "the keeper of the instance ended during the start");
-    return s.fail_now();
-  }
-  if (message.kind == StartMessage::Failed) {
-    retry([&] { return waitpid(keeper, nullptr, 0); });
-    ctx.failure = message.failure;
-    signal(SIGPIPE, on_pipe);
-    Text<kTailBytes> errors = s.new_errors();
-    if (ctx.plan.output.report_fd <= 2 && errors.size()) write_all(2, errors.view());
-    return s.fail_now();
+  StartMessage ready{}, ended{};
+  Heard heard = hear(start, &ready, -1);
+  if (!settle_start(ctx, start, heard, ready)) {
+    if (heard == Heard::Message) signal(SIGPIPE, on_pipe);
+    Text<kTailBytes> errors = new_errors(ctx, start);
+    if (heard == Heard::Message && ctx.plan.output.report_fd <= 2 && errors.size()) write_all(2, errors.view());
+    return fail_now(ctx, start);
   }
   timing::end();
-  int exit_status = finish(s, message, status[0]);
+  write_pid_file(ctx.plan, ready.pid);
+  heard = hear(start, &ended, wait_ms(ctx.plan.instance));
+  Report report;
+  report.pid = ready.pid;
+  report.keeper_pid = ready.keeper_pid;
+  if (!describe_start(ctx, heard, ended, &report)) return fail_now(ctx, start);
+  Text<kTailBytes> errors = new_errors(ctx, start);
+  report.output_tail = errors.view();
+  int exit_status = ctx.plan.output.report_fd <= 2 ? tell(ctx.plan, report, errors.view()) : 0;
+  send_report(ctx.plan, report);
   timing::report();
   return exit_status;
 }

@@ -97,6 +97,16 @@ void decode(Decoder& d, std::string_view m, TemporaryImage* out) {
   });
 }
 
+void decode(Decoder& d, std::string_view m, Batch* out) {
+  d.texts(m, f::Batch::names, &out->names);
+  d.each(m, [&](const Field& p) {
+    switch (p.number) {
+      case f::Batch::jobs: out->jobs = static_cast<uint32_t>(p.value); break;
+      case f::Batch::atomic: out->atomic = p.value; break;
+    }
+  });
+}
+
 void decode(Decoder& d, std::string_view m, Output* out) {
   d.each(m, [&](const Field& p) {
     switch (p.number) {
@@ -128,6 +138,7 @@ const char* decode_plan(std::string_view message, Arena& arena, LaunchPlan* plan
       case f::LaunchPlan::instance: decode(d, p.bytes, &plan->instance); break;
       case f::LaunchPlan::output: decode(d, p.bytes, &plan->output); break;
       case f::LaunchPlan::temporary_image: decode(d, p.bytes, &plan->temporary_image); break;
+      case f::LaunchPlan::batch: decode(d, p.bytes, &plan->batch); break;
       case f::LaunchPlan::join:
         d.each(p.bytes, [&](const Field& q) {
           if (q.number == f::Join::state_dir) plan->join.state_dir = d.text(q);

@@ -101,6 +101,7 @@ struct Instance {
 struct Join { const char *state_dir, *name; };
 // path is empty for images that stay.
 struct TemporaryImage { const char* path; int descriptor; };
+struct Batch { List<const char*> names; uint32_t jobs; bool atomic; };
 struct Output { int32_t message_level; bool color; int32_t report_fd; const char* image; };
 
 // clang-format on
@@ -115,6 +116,7 @@ struct LaunchPlan {
   Join join{};
   Output output{};
   TemporaryImage temporary_image{};
+  Batch batch{};
 };
 
 constexpr uint32_t kPlanFormat = 1;

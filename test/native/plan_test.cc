@@ -64,6 +64,8 @@ Message sample() {
   plan.message(f::LaunchPlan::steps, Message().message(f::Step::file, file));
   plan.message(f::LaunchPlan::steps, Message().message(f::Step::pivot_root, Message()));
   plan.message(f::LaunchPlan::program, program).message(f::LaunchPlan::instance, instance);
+  Message batch = Message().text(f::Batch::names, "a").text(f::Batch::names, "b");
+  plan.message(f::LaunchPlan::batch, batch.number(f::Batch::jobs, 3).number(f::Batch::atomic, 1));
   return plan;
 }
 
@@ -90,6 +92,8 @@ void decodes_every_kind_of_field() {
   CHECK(!strcmp(davit::step_name(plan.steps.data[3].kind), "pivotRoot"));
   CHECK(plan.program.script == "exec \"$@\"" && plan.program.arguments.size == 2 && !*plan.program.arguments.data[1]);
   CHECK(plan.program.environment.set.size == 1 && !strcmp(plan.program.environment.block_prefixes.data[0], "X_"));
+  CHECK(plan.batch.names.size == 2 && !strcmp(plan.batch.names.data[1], "b") && plan.batch.jobs == 3);
+  CHECK(plan.batch.atomic);
   CHECK(!strcmp(plan.instance.name, "web1") && plan.instance.record == std::string_view("\0\1", 2));
 }
 

@@ -6,7 +6,7 @@ import { readCaller } from '../launch/caller';
 import { compileImageLaunch } from '../launch/compile';
 import { compileJoin, INSTANCE_URI } from '../launch/join';
 import { type Caller, defaultLaunchOptions, type LaunchOptions } from '../launch/options';
-import { type CompiledPlan, compiled } from '../launch/plan';
+import type { CompiledPlan } from '../launch/plan';
 import { stateDirectory } from '../state-directory';
 import { Capture } from './capture';
 import { type InstanceInfo, instanceInfo } from './info';
@@ -29,7 +29,8 @@ import type {
   StopOptions,
 } from './runtime-options';
 import { SILENT_OUTPUT, type Spawned, spawnPlan } from './spawn';
-import { type Attempt, planFor, startEach } from './start-many';
+import { startAttempt, startBatch } from './start-batch';
+import { settleMany } from './start-many';
 import { InstanceStore } from './store';
 
 const DEFAULT_STOP_TIMEOUT_S = 10;
@@ -65,7 +66,11 @@ export class Runtime {
     checkInstanceName(name);
     return await this.limiter.run(async () => {
       const plan = await this.compileStart(image, name, options);
-      return (await this.startPlan(plan, name, options.stdin ?? -1)).started;
+      const { report } = await this.spawn(plan, [options.stdin ?? -1, -1, -1]);
+      if (!report) throw new RuntimeError('NATIVE', `start instance ${name}: the launcher ended without a word`);
+      const { started, error } = startAttempt(this.store(), name, report, options.waitSeconds ?? 0);
+      if (!started) throw error;
+      return started;
     });
   }
 
@@ -97,13 +102,16 @@ export class Runtime {
     }
     const { plan, warnings } = await this.compileStart(image, all[0] as string, start, onWarning);
     for (const { level, text } of warnings) if (level === 'warning') onWarning?.(text);
-    const stdin = start.stdin ?? -1;
-    return await startEach<StartedInstance>({
+    const attempts = await this.limiter.run(() =>
+      startBatch({
+        ...{ plan, names: all, jobs, atomic, env: this.env, stdin: start.stdin ?? -1 },
+        ...{ store: this.store(), addon: native(), ...(signal ? { signal } : {}) },
+      }),
+    );
+    return await settleMany<StartedInstance>({
       names: all,
-      jobs,
+      attempts,
       atomic,
-      ...(signal ? { signal } : {}),
-      start: (name) => this.limiter.run(() => this.startPlan(compiled(planFor(name, plan), []), name, stdin)),
       withdraw: async (started) => {
         const ours = new Map(started.map((info) => [info.name, info.keeperPid]));
         const records = this.recordsOf((name) => ours.has(name)).filter((r) => ours.get(r.name) === r.keeperPid);
@@ -186,22 +194,6 @@ export class Runtime {
     return await this.compileImage(image, launch, request, onWarning);
   }
 
-  /** With `waitSeconds` the failure of a startscript is an error beside the instance, which stays up. */
-  private async startPlan(
-    plan: CompiledPlan,
-    name: string,
-    stdin: number,
-  ): Promise<Attempt<StartedInstance> & { started: StartedInstance }> {
-    const { report } = await this.spawn(plan, [stdin, -1, -1]);
-    if (!report) throw new RuntimeError('NATIVE', `start instance ${name}: the launcher ended without a word`);
-    const started = { ...(await this.startedRecord(name)), earlyErrors: report.outputTail };
-    if (!report.earlyExit || !(plan.plan.instance?.waitSeconds ?? 0)) return { started };
-    const text = `the startscript has failed with exit status ${report.exitStatus}; the instance stays up`;
-    const details = { path: name, hint: `see its log: davit instance logs --err ${name}` };
-    const error = new RuntimeError('LAUNCH_STEP', text, { ...details, cause: new Error(report.outputTail) });
-    return { started, error };
-  }
-
   private async stopRecords(
     records: InstanceRecord[],
     signal = signalNumber('SIGINT') as number,
@@ -251,14 +243,6 @@ export class Runtime {
 
   private spawn(plan: CompiledPlan, stdio: [number, number, number]): Promise<Spawned> {
     return spawnPlan(plan, native(), { env: this.env, stdio });
-  }
-
-  private async startedRecord(name: string): Promise<InstanceInfo> {
-    const found = this.store().find(name);
-    if (found?.state !== 'alive') {
-      throw new RuntimeError('INSTANCE_MISSING', `instance ${name} ended right after its start`, { path: name });
-    }
-    return instanceInfo(found.record);
   }
 
   private records(pattern: string): InstanceRecord[] {

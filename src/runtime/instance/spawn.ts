@@ -19,6 +19,8 @@ export interface SpawnOptions {
   onStart?: (pid: number) => void;
   /** Number of the signal that the launcher gets when this process ends before it. */
   parentDeathSignal?: number;
+  /** The report may be larger than a pipe. */
+  largeReport?: boolean;
 }
 
 export interface Spawned {
@@ -37,17 +39,69 @@ export interface Spawned {
 export async function spawnPlan(
   plan: CompiledPlan,
   addon: Pick<NativeAddon, 'spawnLauncher'>,
-  { env, stdio, cwd, onStart, parentDeathSignal }: SpawnOptions,
+  options: SpawnOptions,
 ): Promise<Spawned> {
+  const { bytes, ...ended } = await runLauncher(plan, addon, options);
+  if (bytes.length === 0) return ended;
+  const report = davit.LaunchReport.decode(bytes);
+  if (!report.ok) throw launchError(report);
+  return { ...ended, report };
+}
+
+export interface BatchOptions extends Pick<SpawnOptions, 'env' | 'stdio'> {
+  /** Once it is aborted, what has begun comes to its end and nothing more is begun. */
+  signal?: AbortSignal;
+}
+
+export interface SpawnedBatch {
+  /** The signal that ended the launcher, which then has not told of everything that it did. */
+  signal?: number;
+  /** By index of the name: its report, or its failure; nothing for a name that was not begun. */
+  outcomes: (davit.LaunchReport | RuntimeError | undefined)[];
+}
+
+/**
+ * Runs the launcher on a plan with `batch` until it ends.
+ * @throws RuntimeError NATIVE when the launcher cannot be started, or said nothing that can be read
+ */
+export async function spawnBatch(
+  plan: CompiledPlan,
+  addon: Pick<NativeAddon, 'spawnLauncher'>,
+  { env, stdio, signal }: BatchOptions,
+): Promise<SpawnedBatch> {
+  let pid: number | undefined;
+  const onAbort = (): void => {
+    if (pid !== undefined) process.kill(pid, 'SIGTERM');
+  };
+  signal?.addEventListener('abort', onAbort);
+  const { SIGTERM } = (require('node:os') as typeof import('node:os')).constants.signals;
+  const onStart = (started: number): void => {
+    pid = started;
+    if (signal?.aborted) onAbort();
+  };
+  const options = { env, stdio, onStart, parentDeathSignal: SIGTERM, largeReport: true };
+  const ended = await runLauncher(plan, addon, options).finally(() => signal?.removeEventListener('abort', onAbort));
+  const outcomes: SpawnedBatch['outcomes'] = [];
+  try {
+    for (const { index, report } of davit.BatchReport.decode(ended.bytes).entries)
+      if (report) outcomes[index] = report.ok ? report : launchError(report);
+  } catch (cause) {
+    throw new RuntimeError('NATIVE', 'the launcher ended in the middle of its report', { cause });
+  }
+  if (ended.exitStatus !== 0 && ended.signal === undefined)
+    throw new RuntimeError('NATIVE', `the launcher ended with status ${ended.exitStatus}`, { path: launcherPath() });
+  return { outcomes, ...(ended.signal === undefined ? {} : { signal: ended.signal }) };
+}
+
+async function runLauncher(
+  plan: CompiledPlan,
+  addon: Pick<NativeAddon, 'spawnLauncher'>,
+  { env, stdio, onStart, ...more }: SpawnOptions,
+): Promise<Omit<Spawned, 'report'> & { bytes: Uint8Array }> {
   const variables = Object.entries(env).flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`]));
   const { status, bytes } = await new Promise<{ status: number; bytes: Uint8Array }>((resolve, reject) => {
     try {
-      const options = {
-        env: variables,
-        stdio,
-        ...(cwd === undefined ? {} : { cwd }),
-        ...(parentDeathSignal === undefined ? {} : { parentDeathSignal }),
-      };
+      const options = { env: variables, stdio, ...more };
       const pid = addon.spawnLauncher(launcherPath(), plan.bytes(), options, (exit, report) =>
         resolve({ status: exit, bytes: report }),
       );
@@ -58,11 +112,7 @@ export async function spawnPlan(
   });
   // wait(2): the low seven bits are the signal, the next byte is the exit code.
   const signal = status & 0x7f;
-  const ended = signal === 0 ? { exitStatus: (status >> 8) & 0xff } : { exitStatus: 128 + signal, signal };
-  if (bytes.length === 0) return ended;
-  const report = davit.LaunchReport.decode(bytes);
-  if (!report.ok) throw launchError(report);
-  return { ...ended, report };
+  return { bytes, ...(signal === 0 ? { exitStatus: (status >> 8) & 0xff } : { exitStatus: 128 + signal, signal }) };
 }
 
 /** errno(3): what the launcher reports for a name that is taken. */

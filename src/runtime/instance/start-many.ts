@@ -1,6 +1,5 @@
-/** Many instances of one launch: so many at a time, each failure kept by its name, all or nothing where that is asked. */
-import { RuntimeError } from '../../errors';
-import type { LaunchPlan } from '../launch/plan';
+/** Many instances of one launch: each failure kept by its name, all or nothing where that is asked. */
+import type { RuntimeError } from '../../errors';
 import type { InstanceInfo } from './info';
 
 /** An instance that was not started, or whose startscript failed within the time of `waitSeconds`. */
@@ -17,13 +16,10 @@ export interface Attempt<Started> {
 
 export interface ManyRequest<Started> {
   names: readonly string[];
-  /** Launches at one time, 1 or more. */
-  jobs: number;
-  /** After a failure nothing more is started, and what was started is given to `withdraw`. */
+  /** By index of the name; nothing for a name that was not tried. */
+  attempts: readonly (Attempt<Started> | undefined)[];
+  /** Unless all are up, what was started is given to `withdraw`. */
   atomic: boolean;
-  /** No more is started once it is aborted. With `atomic` that counts as a failure. */
-  signal?: AbortSignal;
-  start: (name: string) => Promise<Attempt<Started>>;
   withdraw: (started: Started[]) => Promise<void>;
 }
 
@@ -38,42 +34,20 @@ export interface ManyOutcome<Started> {
 }
 
 /**
- * Starts every name. A failure is in the outcome and is no rejection.
+ * What has become of every name. A failure is in the outcome and is no rejection.
  * @throws what `withdraw` rejects with
  */
-export async function startEach<Started extends Pick<InstanceInfo, 'name'>>(
+export async function settleMany<Started extends Pick<InstanceInfo, 'name'>>(
   request: ManyRequest<Started>,
 ): Promise<ManyOutcome<Started>> {
-  const { names, jobs, atomic, signal, start, withdraw } = request;
-  const attempts: Attempt<Started>[] = [];
-  let next = 0;
-  let isOver = false;
-  const work = async (): Promise<void> => {
-    while (next < names.length && !isOver && !signal?.aborted) {
-      const index = next++;
-      const attempt = await start(names[index] as string).catch((error: unknown) => ({ error: asRuntimeError(error) }));
-      attempts[index] = attempt;
-      if (attempt.error !== undefined && atomic) isOver = true;
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(jobs, names.length) }, work));
-
+  const { names, attempts, atomic, withdraw } = request;
   const failed = names.flatMap((name, i) => (attempts[i]?.error ? [{ name, error: attempts[i].error }] : []));
-  const up = attempts.flatMap(({ started }) => (started ? [started] : []));
+  const up = names.flatMap((_, i) => (attempts[i]?.started ? [attempts[i].started] : []));
   const skipped = names.filter((_, i) => attempts[i] === undefined);
   if (atomic && failed.length + skipped.length > 0) {
     await withdraw(up);
     return { started: [], failed, withdrawn: up.map(({ name }) => name), skipped };
   }
-  const started = attempts.flatMap(({ started: one, error }) => (one && !error ? [one] : []));
+  const started = attempts.flatMap((attempt) => (attempt?.started && !attempt.error ? [attempt.started] : []));
   return { started, failed, withdrawn: [], skipped };
-}
-
-/** The name of an instance is a parameter of its plan: nothing else in it depends on the name. */
-export function planFor(name: string, plan: LaunchPlan): LaunchPlan {
-  return { ...plan, instance: { ...plan.instance, name } };
-}
-
-function asRuntimeError(error: unknown): RuntimeError {
-  return error instanceof RuntimeError ? error : new RuntimeError('INTERNAL', String(error), { cause: error });
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Capture } from '../../../src/runtime/instance/capture';
 import { Limiter } from '../../../src/workers/shared/limiter';
-import { spawnPlan } from '../../../src/runtime/instance/spawn';
+import { spawnBatch, spawnPlan } from '../../../src/runtime/instance/spawn';
 import type { CompiledPlan } from '../../../src/runtime/launch/plan';
 import { makeStateDir } from './fixtures';
 
@@ -144,5 +144,46 @@ describe('Capture', () => {
     const directory = join(makeStateDir(), 'file');
     mkdirSync(directory);
     expect(() => new Capture(join(directory, 'none'))).toThrow('ENOENT');
+  });
+});
+
+describe('spawnBatch', () => {
+  /** Protobuf of a BatchReport with one entry for each report. */
+  const entries = (...reports: [number, Uint8Array][]): Uint8Array =>
+    Uint8Array.from(reports.flatMap(([index, bytes]) => [10, bytes.length + 4, 8, index, 18, bytes.length, ...bytes]));
+  const up = (pid: number): Uint8Array =>
+    report([
+      [1, 1],
+      [7, pid],
+    ]);
+  const taken = report([
+    [4, 17],
+    [5, 'instance b already exists'],
+  ]);
+
+  it('has each outcome at the index of its name', async () => {
+    const addon = launcher(0, entries([2, up(30)], [0, up(10)], [1, taken]));
+    const { outcomes, signal } = await spawnBatch(plan, addon, options);
+    expect(signal).toBeUndefined();
+    expect(outcomes).toMatchObject([
+      { ok: true, pid: 10 },
+      { code: 'INSTANCE_EXISTS', message: 'instance b already exists' },
+      { ok: true, pid: 30 },
+    ]);
+    expect(addon.calls[0]?.[2]).toMatchObject({ largeReport: true, parentDeathSignal: 15 });
+  });
+
+  it('keeps what a killed launcher has told of', async () => {
+    expect(await spawnBatch(plan, launcher(9, entries([0, up(10)])), options)).toMatchObject({
+      signal: 9,
+      outcomes: [{ pid: 10 }],
+    });
+    expect(await spawnBatch(plan, launcher(0), options)).toEqual({ outcomes: [] });
+  });
+
+  it('a launcher that ends with a status, or within an entry, is an error', async () => {
+    await expect(spawnBatch(plan, launcher(255 << 8), options)).rejects.toMatchObject({ code: 'NATIVE' });
+    const cut = entries([0, up(10)]).slice(0, -1);
+    await expect(spawnBatch(plan, launcher(9, cut), options)).rejects.toMatchObject({ code: 'NATIVE' });
   });
 });

@@ -1,0 +1,75 @@
+/** What a start has led to, and the starts of many instances by one launcher. */
+import { RuntimeError } from '../../errors';
+import type { NativeAddon } from '../../native';
+import type { davit } from '../../schema/generated/launch';
+import { compiled, type LaunchPlan } from '../launch/plan';
+import { instanceInfo } from './info';
+import type { StartedInstance } from './runtime-options';
+import { spawnBatch } from './spawn';
+import type { Attempt } from './start-many';
+import type { InstanceStore } from './store';
+
+export interface BatchRequest {
+  plan: LaunchPlan;
+  names: readonly string[];
+  /** Launches at one time, 1 or more. */
+  jobs: number;
+  /** After a failure nothing more is started. */
+  atomic: boolean;
+  signal?: AbortSignal;
+  env: Readonly<Record<string, string | undefined>>;
+  /** Descriptor for the standard input of all; -1 is /dev/null. */
+  stdin: number;
+  store: InstanceStore;
+  addon: NativeAddon;
+}
+
+/**
+ * Starts an instance of `plan` for each name.
+ * @returns by index of the name; nothing for a name that was not tried
+ * @throws RuntimeError NATIVE when there is no launcher
+ */
+export async function startBatch(request: BatchRequest): Promise<(Attempt<StartedInstance> | undefined)[]> {
+  const { plan, names, jobs, atomic, signal: abort, env, stdin, store, addon } = request;
+  if (abort?.aborted) return names.map(() => undefined);
+  const begin = Date.now();
+  const batch = compiled({ ...plan, batch: { names: [...names], jobs, atomic } }, []);
+  const options = { env, stdio: [stdin, -1, -1] as [number, number, number], ...(abort ? { signal: abort } : {}) };
+  const { outcomes, signal } = await spawnBatch(batch, addon, options);
+  let untold = signal;
+  return names.map((name, index) => {
+    const outcome = outcomes[index];
+    if (outcome instanceof RuntimeError) return { error: outcome };
+    if (outcome) return startAttempt(store, name, outcome, plan.instance?.waitSeconds ?? 0);
+    if (signal === undefined) return undefined;
+    // Somebody has killed the launcher: an instance may be up that it had no time to tell of.
+    const found = store.find(name);
+    if (found?.state === 'alive' && found.record.startedAtMs >= begin)
+      return { started: { ...instanceInfo(found.record), earlyErrors: '' } };
+    if (untold === undefined) return undefined;
+    untold = undefined;
+    return { error: new RuntimeError('NATIVE', `the launcher was killed by signal ${signal}`) };
+  });
+}
+
+/**
+ * The instance that a launcher has reported. With `waitSeconds` the failure of its startscript is an error beside the
+ * instance, which stays up; an instance that has gone is an error alone.
+ */
+export function startAttempt(
+  store: InstanceStore,
+  name: string,
+  report: davit.LaunchReport,
+  waitSeconds: number,
+): Attempt<StartedInstance> {
+  const found = store.find(name);
+  if (found?.state !== 'alive') {
+    const error = new RuntimeError('INSTANCE_MISSING', `instance ${name} ended right after its start`, { path: name });
+    return { error };
+  }
+  const started = { ...instanceInfo(found.record), earlyErrors: report.outputTail };
+  if (!report.earlyExit || waitSeconds === 0) return { started };
+  const text = `the startscript has failed with exit status ${report.exitStatus}; the instance stays up`;
+  const details = { path: name, hint: `see its log: davit instance logs --err ${name}` };
+  return { started, error: new RuntimeError('LAUNCH_STEP', text, { ...details, cause: new Error(report.outputTail) }) };
+}
