@@ -184,6 +184,8 @@ Outcome DirectoryContent::open(const Node* file) {
   if (fstat(file_.get(), &st) != 0) return system_failure("read", path_of(file));
   if (st.st_dev != file->inode->source_dev || st.st_ino != file->inode->source_ino)
     return logic_failure("read", path_of(file), "it was replaced while the image was being built");
+  constexpr int64_t block = 512;  // of st_blocks, stat(2)
+  sparse_ = st.st_blocks < st.st_size / block;
   node_ = file;
   return {};
 }
@@ -192,6 +194,22 @@ Outcome DirectoryContent::read(void* buffer, size_t size, size_t* got) {
   ssize_t n = retry([&] { return ::read(file_.get(), buffer, size); });
   if (n < 0) return system_failure("read", path_of(node_));
   *got = static_cast<size_t>(n);
+  return {};
+}
+
+Outcome DirectoryContent::skip_hole(uint64_t* size) {
+  *size = 0;
+  if (!sparse_) return {};
+  int fd = file_.get();
+  off_t at = lseek(fd, 0, SEEK_CUR);
+  off_t data = lseek(fd, at, SEEK_DATA);
+  if (data < 0 && errno == ENXIO) data = lseek(fd, 0, SEEK_END);  // nothing but a hole up to the end
+  if (at < 0 || data < 0) {                                       // a file system that does not say
+    sparse_ = false;
+    return {};
+  }
+  *size = static_cast<uint64_t>(std::max(data, at) - at);
+  if (lseek(fd, std::max(data, at), SEEK_SET) < 0) return system_failure("read", path_of(node_));
   return {};
 }
 

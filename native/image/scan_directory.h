@@ -27,6 +27,7 @@ class DirectoryContent : public ContentReader {
   explicit DirectoryContent(int directory) : root_(directory) {}
   Outcome open(const Node* file) override;
   Outcome read(void* buffer, size_t size, size_t* got) override;
+  Outcome skip_hole(uint64_t* size) override;
 
  private:
   Outcome enter(const Node* directory);
@@ -38,6 +39,7 @@ class DirectoryContent : public ContentReader {
   int root_;                   // borrowed
   std::vector<Level> levels_;  // open directories, from below the root to the one used last
   Fd file_;
+  bool sparse_ = false;  // it has fewer blocks than bytes
   const Node* node_ = nullptr;
 };
 

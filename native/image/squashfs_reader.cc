@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace davit::image {
 
@@ -240,6 +241,14 @@ Outcome SquashfsReader::read(void* buffer, size_t size, size_t* got) {
   }
   pending_size_ -= count;
   *got = count;
+  return {};
+}
+
+Outcome SquashfsReader::skip_hole(uint64_t* size) {
+  *size = 0;
+  if (pending_size_ == 0)
+    if (auto bad = next_block(&pending_, &pending_size_)) return bad;
+  if (!pending_) *size = std::exchange(pending_size_, 0);
   return {};
 }
 

@@ -30,6 +30,7 @@ class SquashfsReader : public ContentReader {
 
   Outcome open(const Node* file) override;
   Outcome read(void* buffer, size_t size, size_t* got) override;
+  Outcome skip_hole(uint64_t* size) override;
   // The next block as it lies in memory until the next call; null *data for `size` zero bytes, size 0 at the end.
   Outcome next_block(const uint8_t** data, size_t* size);
 

@@ -10,6 +10,7 @@
 #include <sqfs/super.h>
 #include <sqfs/xattr_writer.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "image/squashfs_inode.h"
@@ -18,6 +19,7 @@ namespace davit::image {
 namespace {
 
 constexpr size_t read_size = 1 << 20;
+constexpr uint64_t hole_step = 64 << 20;  // zeros between two steps of the progress
 constexpr uint64_t padding = 4096;
 
 class Writer {
@@ -95,6 +97,7 @@ class Writer {
     if (!content_) return logic_failure("write", path_of(node), "its content was not handed over");
     if (auto bad = content_->open(node)) return bad;
     for (;;) {
+      if (auto bad = copy_hole(node)) return bad;
       size_t got = 0;
       if (auto bad = content_->read(buffer_.data(), buffer_.size(), &got)) return bad;
       if (got == 0) return {};
@@ -102,8 +105,24 @@ class Writer {
     }
   }
 
+  // What a file does not hold is not read: it takes the compressor's threads alone.
+  Outcome copy_hole(const Node* node) {
+    uint64_t left = 0;
+    do {
+      if (auto bad = content_->skip_hole(&left)) return bad;
+      for (uint64_t rest = left; rest > 0;) {
+        uint64_t size = std::min<uint64_t>(rest, hole_step);
+        if (auto bad = appended(node, data_->append_zeros(size), size)) return bad;
+        rest -= size;
+      }
+    } while (left > 0);
+    return {};
+  }
+
   Outcome append(const Node* node, const void* data, size_t size) {
-    int code = data_->append(data, size);
+    return appended(node, data_->append(data, size), size);
+  }
+  Outcome appended(const Node* node, int code, uint64_t size) {
     if (progress_.packed) progress_.packed->fetch_add(static_cast<int64_t>(size), std::memory_order_relaxed);
     return code == 0 ? Outcome{} : failure("write", code, node);
   }

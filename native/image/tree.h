@@ -118,6 +118,8 @@ class ContentReader {
   virtual Outcome open(const Node* file) = 0;
   // The next bytes of the open file; 0 in *got at its end.
   virtual Outcome read(void* buffer, size_t size, size_t* got) = 0;
+  // Passes over zeros that come next and are stored nowhere; 0 in *size where there are none, or at the end.
+  virtual Outcome skip_hole(uint64_t* size) = 0;
 };
 
 }  // namespace davit::image

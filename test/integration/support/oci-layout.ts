@@ -16,6 +16,8 @@ export interface LayoutChanges {
   /** Of the blob, after its digest was computed. */
   damage?: (blob: Buffer) => Buffer;
   config?: object;
+  /** One more layer, uppermost, that is compressed already. */
+  compressed?: { blob: Buffer; diffId: string };
   /** Instead of the manifest and the index. */
   index?: (manifest: object) => object;
 }
@@ -38,6 +40,11 @@ export function writeLayout(directory: string, tars: Buffer[], changes: LayoutCh
     return { mediaType: `${TYPE}.layer.v1.tar+gzip`, digest, size };
   });
   const diffIds = tars.map((tar, at) => (at === tars.length - 1 && changes.diffId) || digestOf(tar));
+  if (changes.compressed) {
+    const { blob, diffId } = changes.compressed;
+    layers.push({ mediaType: `${TYPE}.layer.v1.tar+gzip`, ...put(blob) });
+    diffIds.push(diffId);
+  }
   const config = json({
     architecture: GO_ARCH[arch()] ?? arch(),
     os: 'linux',
