@@ -87,7 +87,7 @@ void working_directories() {
     return run("exec /bin/pwd", [=](davit::Program& program, Context& ctx) {
       const char** list = ctx.arena.array<const char*>(1);
       list[0] = fallback;
-      program.working_directory = {path, fatal, {list, fallback ? size_t{1} : 0}};
+      program.working_directory = {path, fatal, false, {list, fallback ? size_t{1} : 0}};
     });
   };
   CHECK(in("/usr", false, nullptr).output == "/usr\n");
