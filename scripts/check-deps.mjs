@@ -42,6 +42,18 @@ const runNeeds = [
     debian: 'squashfuse',
     fedora: 'squashfuse',
   },
+  {
+    what: 'fuse2fs (ext3 overlays for plain users)',
+    program: ['fuse2fs'],
+    debian: 'fuse2fs',
+    fedora: 'fuse2fs',
+  },
+  {
+    what: 'fuse-overlayfs (ext3 overlays for plain users)',
+    program: ['fuse-overlayfs'],
+    debian: 'fuse-overlayfs',
+    fedora: 'fuse-overlayfs',
+  },
   { what: 'newuidmap (--fakeroot with sub-ids)', program: ['newuidmap'], debian: 'uidmap', fedora: 'shadow-utils' },
 ];
 

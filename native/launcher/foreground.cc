@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 
 #include "executor/executor.h"
+#include "launcher/overlay_servers.h"
 #include "launcher/roles.h"
 #include "sys/fd.h"
 #include "sys/syscalls.h"
@@ -68,24 +69,27 @@ bool ends_process(int signal) {
 
 }  // namespace
 
-int run_in_place(Context& ctx) {
-  timing::enter(timing::Phase::Clone);
-  timing::report_before_exec();
+bool enter_in_place(Context& ctx, SharedImage* used) {
   const Namespaces& namespaces = ctx.plan.namespaces;
   MapHelper helper;
   pid_t server;
-  SharedImage used;
   bool by_helper = needs_map_helpers(namespaces);
-  use_shared_image(ctx, shared_image_key(ctx.plan), -1, &used);
-  if (!spawn_server(ctx, {.orphan = true}, &server) || (by_helper && !start_map_helper(ctx, &helper)))
-    return report_failure(ctx);
+  use_shared_image(ctx, shared_image_key(ctx.plan), -1, used);
+  if (!spawn_server(ctx, {.orphan = true}, &server) || (by_helper && !start_map_helper(ctx, &helper))) return false;
   if (!enter_namespaces(ctx)) {
     int error = errno;
-    ctx.fail(error, "make the namespaces", fork_hint(error));
-    return report_failure(ctx);
+    return ctx.fail(error, "make the namespaces", fork_hint(error));
   }
-  if (by_helper && !finish_map_helper(ctx, &helper)) return report_failure(ctx);
-  if (!run_steps(ctx)) return report_failure(ctx);
+  if (by_helper && !finish_map_helper(ctx, &helper)) return false;
+  return run_steps(ctx);
+}
+
+int run_in_place(Context& ctx) {
+  if (writes_overlay_image(ctx.plan)) return run_attended(ctx);
+  timing::enter(timing::Phase::Clone);
+  timing::report_before_exec();
+  SharedImage used;
+  if (!spawn_overlay_servers(ctx) || !enter_in_place(ctx, &used)) return report_failure(ctx);
   timing::enter(timing::Phase::Action);
   if (run_program(ctx, environ, "") == ProgramEnd::Exited) return timing::report(), ctx.failure.exit_status;
   return report_failure(ctx);
@@ -98,7 +102,8 @@ int run_child(Context& ctx) {
   int report[2], events[2], go[2], alive[2];
   SharedImage used;
   use_shared_image(ctx, shared_image_key(ctx.plan), -1, &used);
-  if (!spawn_server(ctx, {.ends_with_parent = true}, &server)) return report_failure(ctx);
+  OverlayServers overlay;
+  if (!spawn_server(ctx, {.ends_with_parent = true}, &server) || !overlay.spawn(ctx)) return report_failure(ctx);
   if (pipe2(report, O_CLOEXEC) || pipe2(events, O_CLOEXEC) || pipe2(go, O_CLOEXEC) || pipe2(alive, O_CLOEXEC)) {
     ctx.fail(errno, "make a pipe");
     return report_failure(ctx);
@@ -130,6 +135,7 @@ int run_child(Context& ctx) {
   close(alive[0]);
   if (ctx.server_channel >= 0) close(ctx.server_channel);
   ctx.shared_image.reset();
+  overlay.let_go();
   bool mapped = !needs_map_helpers(namespaces) || map_ids_by_helpers(ctx, namespaces.id_map, child);
   if (mapped && needs_map_helpers(namespaces) && write(go[1], "g", 1) != 1) mapped = false;
   if (!mapped) kill(child, SIGKILL);
@@ -140,6 +146,7 @@ int run_child(Context& ctx) {
     kill(server, SIGKILL);  // its mount is gone with the namespace; it has nothing left to serve
     retry([&] { return waitpid(server, nullptr, 0); });
   }
+  overlay.await_end();
   sigprocmask(SIG_SETMASK, &init.program_mask, nullptr);
   if (failed) return report_failure(ctx);
   end_like(status);

@@ -11,6 +11,7 @@
 #include "executor/executor.h"
 #include "launcher/instance_start.h"
 #include "launcher/keeper_record.h"
+#include "launcher/overlay_servers.h"
 #include "sys/descriptors.h"
 #include "sys/process.h"
 #include "sys/process_title.h"
@@ -21,7 +22,6 @@
 namespace davit {
 namespace {
 
-constexpr int kEndWaitMs = 5000;  // SIGKILL needs no time but where the kernel itself waits
 constexpr int kRecordRetryMs = 1000;
 // A container that ends unmounts its image before the end of its init can be seen: the server goes first.
 constexpr int kInitFollowsMs = 500;
@@ -32,6 +32,7 @@ struct Keeper {
   bool own_server = false;  // a child of this process, serving no other instance
   int init_fd = -1, server_fd = -1, events = -1;
   SharedImage shared;
+  OverlayServers overlay;
   KeeperRecord record;
   bool record_stale = false;  // what has happened since could not be written: the state directory is full
 };
@@ -44,23 +45,11 @@ void send(Keeper& keeper, const StartMessage& message) {
   }
 }
 
-// Kills a child and waits for its end, but not for ever: a process that the kernel itself keeps waiting, on a file
-// system whose server is dead, ends when that lets go of it, and must not hold the name of the instance until then.
-void end_child(pid_t pid, int pidfd) {
-  if (pid <= 0) return;
-  kill(pid, SIGKILL);
-  struct pollfd ended = {pidfd, POLLIN, 0};
-  // Without a pidfd (a filter of system calls refuses them) poll is a mere pause.
-  int step_ms = pidfd >= 0 ? kEndWaitMs : 5;
-  for (int waited = 0; waited < kEndWaitMs && waitpid(pid, nullptr, WNOHANG) == 0; waited += step_ms)
-    retry([&] { return poll(&ended, 1, step_ms); });
-  waitpid(pid, nullptr, WNOHANG);
-}
-
 // Everything back as it was before the start.
 [[noreturn]] void abandon(Keeper& keeper, const Failure& failure) {
   end_child(keeper.init, keeper.init_fd);
   if (keeper.own_server) end_child(keeper.server, keeper.server_fd);
+  keeper.overlay.await_end();
   remove_instance(keeper.plan->instance);
   StartMessage message{};
   message.kind = StartMessage::Failed;
@@ -93,8 +82,8 @@ void make_init(Context& ctx, Keeper& keeper, int* report_read, int* go_write) {
     dup2(plan.log_err, 2);
     // The lock must be the keeper's alone: its end is what tells that the instance is dead. And no directory of the
     // host may be within reach of what an image makes this process open.
-    close_all_but({report[1], events[1], init.go, alive[0], ctx.server_channel, ctx.shared_image.get(),
-                   ctx.plan.temporary_image.descriptor});
+    close_all_but({report[1], events[1], init.go, alive[0], ctx.server_channel, ctx.overlay_channel,
+                   ctx.shared_image.get(), ctx.plan.temporary_image.descriptor});
     run_init(ctx, init);
   }
   if (keeper.init < 0) {
@@ -106,6 +95,7 @@ void make_init(Context& ctx, Keeper& keeper, int* report_read, int* go_write) {
   for (int fd : {report[1], events[1], go[0], alive[0]}) close(fd);
   if (ctx.server_channel >= 0) close(ctx.server_channel);
   ctx.server_channel = -1;
+  keeper.overlay.let_go();
   ctx.shared_image.reset();
   ctx.shared_user.reset();
   keeper.events = events[0];
@@ -156,31 +146,40 @@ void note_program_end(Keeper& keeper) {
   keeper.plan->status = -1;
 }
 
-// A dead server leaves an instance whose files cannot be read: it is ended, and its log says why.
+// A dead server leaves an instance whose files cannot be read: it is ended, and its log says why. The end of the
+// container itself, which ends its servers as well, may not have been seen yet: `wait_ms` for that.
+void end_without_files(Keeper& keeper, std::string_view which, int wait_ms) {
+  struct pollfd init_ended = {keeper.init_fd, POLLIN, 0};
+  if (retry([&] { return poll(&init_ended, 1, wait_ms); }) > 0) return;
+  Text<200> line;
+  line.add("davit: ").add(which).add("; the instance is ended, since its files cannot be read any more\n");
+  write_all(keeper.plan->log_err, line.view());
+  sys::pidfd_send_signal(keeper.init_fd, SIGKILL);
+}
+
 void server_ended(Keeper& keeper) {
   int status = 0;
   if (keeper.own_server && retry([&] { return waitpid(keeper.server, &status, WNOHANG); }) == 0) return;
   keeper.server = 0;
   close(keeper.server_fd);
   keeper.server_fd = -1;
-  struct pollfd init_ended = {keeper.init_fd, POLLIN, 0};
-  if (retry([&] { return poll(&init_ended, 1, WIFSIGNALED(status) ? 0 : kInitFollowsMs); }) > 0) return;
-  Text<200> line;
-  line.add("davit: the FUSE server of the image ended");
-  if (keeper.own_server) line.add(" (status ").add_number(status_code(status)).add(")");
-  line.add("; the instance is ended, since its files cannot be read any more\n");
-  write_all(keeper.plan->log_err, line.view());
-  sys::pidfd_send_signal(keeper.init_fd, SIGKILL);
+  Text<100> which;
+  which.add("the FUSE server of the image ended");
+  if (keeper.own_server) which.add(" (status ").add_number(status_code(status)).add(")");
+  end_without_files(keeper, which.view(), WIFSIGNALED(status) ? 0 : kInitFollowsMs);
+}
+
+void overlay_ended(Keeper& keeper) {
+  keeper.overlay.await_end();
+  end_without_files(keeper, "a FUSE server of the overlay ended", kInitFollowsMs);
 }
 
 [[noreturn]] void watch(Keeper& keeper, int signals) {
   for (;;) {
-    struct pollfd wait[5] = {{keeper.init_fd, POLLIN, 0},
-                             {keeper.events, POLLIN, 0},
-                             {signals, POLLIN, 0},
-                             {keeper.server_fd, POLLIN, 0},
-                             {keeper.plan->status, 0, 0}};
-    if (poll(wait, 5, keeper.record_stale ? kRecordRetryMs : -1) < 0) continue;
+    struct pollfd wait[] = {{keeper.init_fd, POLLIN, 0}, {keeper.events, POLLIN, 0},
+                            {signals, POLLIN, 0},        {keeper.server_fd, POLLIN, 0},
+                            {keeper.plan->status, 0, 0}, {keeper.overlay.pidfd(), POLLIN, 0}};
+    if (poll(wait, sizeof wait / sizeof *wait, keeper.record_stale ? kRecordRetryMs : -1) < 0) continue;
     if (keeper.record_stale) keeper.record_stale = keeper.record.write(keeper.plan->instance->dir.get()) != 0;
     if (wait[1].revents) note_program_end(keeper);
     if (wait[2].revents) {
@@ -190,12 +189,14 @@ void server_ended(Keeper& keeper) {
     }
     if (wait[0].revents) break;
     if (wait[3].revents) server_ended(keeper);
+    if (wait[5].revents) overlay_ended(keeper);
     if (wait[4].revents && keeper.plan->status >= 0) {
       close(keeper.plan->status);
       keeper.plan->status = -1;
     }
   }
   retry([&] { return waitpid(keeper.init, nullptr, 0); });
+  keeper.overlay.await_end();  // what was changed is in the image when the name is free again
   if (keeper.own_server) end_child(keeper.server, keeper.server_fd);  // every process inside is dead, the mount too
   remove_instance(keeper.plan->instance);
   _exit(0);
@@ -212,7 +213,7 @@ bool find_server(Context& ctx, Keeper& keeper) {
     keeper.server = keeper.shared.server;
     keeper.server_fd = open_process(keeper.server, keeper.shared.server_start).release();
   }
-  return true;
+  return keeper.overlay.spawn(ctx);
 }
 
 // Away from the caller: its session, its directory, its terminal and pipes.

@@ -39,6 +39,10 @@ int refuse_plan(std::string_view why);
 
 // foreground.cc: modes IN_PLACE and CHILD.
 int run_in_place(Context& ctx);
+// This process into the container, all but the program. *used is to live until that is executed.
+bool enter_in_place(Context& ctx, SharedImage* used);
+// attended.cc: IN_PLACE with a parent that waits, since an overlay image is complete only when its servers have ended.
+int run_attended(Context& ctx);
 int run_child(Context& ctx);
 
 // join.cc. `program` is the plan's own; what it leaves to the instance's record is filled in.

@@ -43,11 +43,13 @@ struct Context {
   int* sources = nullptr;    // per step: a detached clone of a bind's source, or -1
   uint64_t own_devices[64];  // st_dev of the file systems that this launch made: mount points may be created there
   size_t own_device_count = 0;
-  bool make_on_host = false;  // the bind at hand was asked for: its mount point may be made in a host directory too
-  int server_channel = -1;    // socket to the process that becomes the FUSE server
-  Fd shared_image;            // the mount of mountFuse, detached, when another launch has made it
-  Fd shared_user;             // and its user namespace
-  unsigned stacked = 0;       // mounts attached on top of the old root
+  bool make_on_host = false;      // the bind at hand was asked for: its mount point may be made in a host directory too
+  int server_channel = -1;        // socket to the process that becomes the FUSE server
+  int overlay_channel = -1;       // socket to the process that runs the overlay's FUSE servers
+  bool changes_in_image = false;  // one of those has the image that takes the changes of the root
+  Fd shared_image;                // the mount of mountFuse, detached, when another launch has made it
+  Fd shared_user;                 // and its user namespace
+  unsigned stacked = 0;           // mounts attached on top of the old root
   bool pivoted = false;
   bool committed = false;  // this very process has left its caller's namespaces
   // Called when the launch has failed, before anything is said of it.
@@ -66,6 +68,8 @@ struct Context {
     shared_user.reset();
     if (server_channel >= 0) close(server_channel);
     server_channel = -1;
+    if (overlay_channel >= 0) close(overlay_channel);
+    overlay_channel = -1;
   }
 
   // Notes the failure of the current step and returns false.

@@ -1,10 +1,11 @@
-// Overlay images: ext3 on a loop device, read-only as a layer or writable for the changes of the root.
+// Overlay images: ext3 on a loop device or by a FUSE server, read-only as a layer or writable for the changes of the
+// root.
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <time.h>
 
-#include "steps/steps.h"
+#include "steps/ext3.h"
 #include "sys/loop_device.h"
 #include "sys/syscalls.h"
 
@@ -66,42 +67,42 @@ bool fail_mount(Context& ctx, int error, const MountExt3& step) {
   return ctx.fail(error, message.view(), hint);
 }
 
-bool fail_directory(Context& ctx, int error, const MountExt3& step, const char* name) {
-  Text<600> message;
-  message.add("open the directory \"/").add(name).add("\" of the overlay image \"").add(step.image).add("\"");
-  const char* hint = "";
-  if (error == ENOTDIR || error == ELOOP) hint = "that must be a directory: repair the image, or make another one";
-  if (error == ENOSPC) hint = "the image is full: remove something from it, or make a larger one";
-  return ctx.fail(error, message.view(), hint);
-}
-
-// A directory in the root of the image. It may have been made by anybody: no link out of it is followed.
-Fd open_directory(int image_root, const char* name) {
-  return Fd(openat(image_root, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-}
-
 bool use_for_changes(Context& ctx, Fd mount, const MountExt3& step) {
   if (mkdirat(ctx.session.get(), "image", 0700) != 0) return ctx.fail(errno, "make a directory in the session");
   if (sys::move_mount(mount.get(), "", ctx.session.get(), "image", MOVE_MOUNT_F_EMPTY_PATH) != 0)
     return ctx.fail(errno, "attach the overlay image");
   for (const char* name : {"upper", "work"}) {
-    if (mkdirat(mount.get(), name, 0755) != 0 && errno != EEXIST) return fail_directory(ctx, errno, step, name);
+    if (mkdirat(mount.get(), name, 0755) != 0 && errno != EEXIST) return fail_image_directory(ctx, errno, step, name);
     Fd& directory = *name == 'u' ? ctx.upper : ctx.work;
-    directory = open_directory(mount.get(), name);
-    if (!directory.valid()) return fail_directory(ctx, errno, step, name);
+    directory = open_image_directory(mount.get(), name);
+    if (!directory.valid()) return fail_image_directory(ctx, errno, step, name);
   }
   return true;
 }
 
 bool use_as_layer(Context& ctx, Fd mount, const MountExt3& step) {
-  Fd upper = open_directory(mount.get(), "upper");
-  if (!upper.valid() && errno != ENOENT) return fail_directory(ctx, errno, step, "upper");
+  Fd upper = open_image_directory(mount.get(), "upper");
+  if (!upper.valid() && errno != ENOENT) return fail_image_directory(ctx, errno, step, "upper");
   if (!add_layer(ctx, static_cast<Fd&&>(mount))) return false;
   if (upper.valid()) ctx.layers[ctx.layer_count - 1] = static_cast<Fd&&>(upper);
   return true;
 }
 
 }  // namespace
+
+bool fail_image_directory(Context& ctx, int error, const MountExt3& step, const char* name) {
+  Text<600> message;
+  message.add("open the directory \"/").add(name).add("\" of the overlay image \"").add(step.image).add("\"");
+  const char* hint = "";
+  if (error == ENOTDIR || error == ELOOP) hint = "that must be a directory: repair the image, or make another one";
+  if (error == EACCES) hint = "it belongs to somebody else: use --fakeroot, or an image of \"davit overlay create\"";
+  if (error == ENOSPC) hint = "the image is full: remove something from it, or make a larger one";
+  return ctx.fail(error, message.view(), hint);
+}
+
+Fd open_image_directory(int image_root, const char* name) {
+  return Fd(openat(image_root, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+}
 
 bool mount_ext3(Context& ctx, const MountExt3& step) {
   int access = step.writable ? O_RDWR : O_RDONLY;
@@ -112,6 +113,7 @@ bool mount_ext3(Context& ctx, const MountExt3& step) {
     return ctx.fail(errno, message.view(), step.writable ? "append \":ro\" if it is only to be read" : "");
   }
   if (int error = lock_image(image.get(), step)) return fail_lock(ctx, error, step);
+  if (step.server_argv.size) return serve_ext3(ctx, step, static_cast<Fd&&>(image));
   LoopDevice device;
   Text<200> what;
   int error =

@@ -3,7 +3,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include "steps/steps.h"
+#include "steps/ext3.h"
 #include "sys/syscalls.h"
 
 namespace davit::steps {
@@ -54,6 +54,16 @@ bool overlay_options(Context& ctx, const Rootfs& step, bool points, Text<3000>* 
   return !out->full() || ctx.fail(ENAMETOOLONG, "list the layers of the overlay");
 }
 
+bool kernel_overlay(Context& ctx, const Rootfs& step, bool points, bool upper, Fd* mount) {
+  Text<3000> options;
+  Fd upper_fd, work_fd;
+  if (!overlay_options(ctx, step, points, &options, &upper_fd, &work_fd)) return false;
+  unsigned attributes =
+      MOUNT_ATTR_NODEV | (step.allow_setuid ? 0u : MOUNT_ATTR_NOSUID) | (upper ? 0u : MOUNT_ATTR_RDONLY);
+  mount->reset(make_mount(ctx, "overlay", "overlay", options.c_str(), attributes));
+  return mount->valid();
+}
+
 }  // namespace
 
 bool rootfs(Context& ctx, const Rootfs& step) {
@@ -61,17 +71,14 @@ bool rootfs(Context& ctx, const Rootfs& step) {
   if (step.writable) return use_layer(ctx, step);
   bool points = false;
   if (!add_missing_mount_points(ctx, &points)) return false;
-  bool upper = step.session_upper || *step.upper_dir || ctx.upper.valid();
+  bool upper = step.session_upper || *step.upper_dir || ctx.upper.valid() || ctx.changes_in_image;
   if (ctx.layer_count == 1 && !points && !upper) return use_layer(ctx, step);
   // A single lower directory without an upper one is refused by the kernel; an empty one costs nothing.
   if (ctx.layer_count == 1 && !points && mkdirat(ctx.session.get(), kMountPoints, 0755) == 0) points = true;
-  Text<3000> options;
-  Fd upper_fd, work_fd;
-  if (!overlay_options(ctx, step, points, &options, &upper_fd, &work_fd)) return false;
-  unsigned attributes =
-      MOUNT_ATTR_NODEV | (step.allow_setuid ? 0u : MOUNT_ATTR_NOSUID) | (upper ? 0u : MOUNT_ATTR_RDONLY);
-  Fd mount(make_mount(ctx, "overlay", "overlay", options.c_str(), attributes));
-  if (!mount.valid()) return false;
+  Fd mount;
+  if (!(*step.overlay_server ? serve_overlay(ctx, step, points, &mount)
+                             : kernel_overlay(ctx, step, points, upper, &mount)))
+    return false;
   if (mkdirat(ctx.session.get(), "root", 0700) != 0) return ctx.fail(errno, "make a directory in the session");
   if (sys::move_mount(mount.get(), "", ctx.session.get(), "root", MOVE_MOUNT_F_EMPTY_PATH) != 0)
     return ctx.fail(errno, "attach the root");

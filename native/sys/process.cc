@@ -2,13 +2,21 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include "sys/syscalls.h"
 
 namespace davit {
+namespace {
+
+constexpr int kEndWaitMs = 5000;  // SIGKILL needs no time but where the kernel itself waits
+
+}  // namespace
 
 uint64_t process_start_time(pid_t pid) {
   Text<40> path;
@@ -61,6 +69,17 @@ int64_t now_ms() {
   struct timespec now;
   clock_gettime(CLOCK_REALTIME, &now);
   return static_cast<int64_t>(now.tv_sec) * 1000 + now.tv_nsec / 1000000;
+}
+
+void end_child(pid_t pid, int pidfd) {
+  if (pid <= 0) return;
+  kill(pid, SIGKILL);
+  struct pollfd ended = {pidfd, POLLIN, 0};
+  // Without a pidfd (a filter of system calls refuses them) poll is a mere pause.
+  int step_ms = pidfd >= 0 ? kEndWaitMs : 5;
+  for (int waited = 0; waited < kEndWaitMs && waitpid(pid, nullptr, WNOHANG) == 0; waited += step_ms)
+    retry([&] { return poll(&ended, 1, step_ms); });
+  waitpid(pid, nullptr, WNOHANG);
 }
 
 }  // namespace davit

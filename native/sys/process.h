@@ -19,4 +19,8 @@ Text<40> boot_id();
 // Unix time in milliseconds.
 int64_t now_ms();
 
+// Kills a child and waits for its end, but not for ever: a process that the kernel itself keeps waiting, on a file
+// system whose server is dead, ends when that lets go of it, and must not hold the name of the instance until then.
+void end_child(pid_t pid, int pidfd);
+
 }  // namespace davit

@@ -35,10 +35,16 @@ struct MountFuse {
   bool share_make;
 };
 struct MountDirectory { const char* path; };
-struct MountExt3 { const char* image; uint64_t offset_bytes, size_bytes; const char* loop_dir; bool writable, embedded; };
+struct MountExt3 {
+  const char* image;
+  uint64_t offset_bytes, size_bytes;
+  const char* loop_dir;
+  bool writable, embedded;
+  List<const char*> server_argv, check_argv;
+};
 struct Rootfs {
   bool writable, session_upper, user_xattr, allow_setuid;
-  const char *upper_dir, *work_dir;
+  const char *upper_dir, *work_dir, *overlay_server;
 };
 struct Bind {
   const char *source, *target, *origin;

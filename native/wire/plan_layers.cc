@@ -41,6 +41,8 @@ void decode(Decoder& d, std::string_view m, MountDirectory* out) {
 
 void decode(Decoder& d, std::string_view m, MountExt3* out) {
   out->image = out->loop_dir = "";
+  d.texts(m, f::MountExt3::server_argv, &out->server_argv);
+  d.texts(m, f::MountExt3::check_argv, &out->check_argv);
   d.each(m, [&](const Field& p) {
     switch (p.number) {
       case f::MountExt3::image: out->image = d.text(p); break;
@@ -54,7 +56,7 @@ void decode(Decoder& d, std::string_view m, MountExt3* out) {
 }
 
 void decode(Decoder& d, std::string_view m, Rootfs* out) {
-  out->upper_dir = out->work_dir = "";
+  out->upper_dir = out->work_dir = out->overlay_server = "";
   d.each(m, [&](const Field& p) {
     switch (p.number) {
       case f::Rootfs::writable: out->writable = p.value; break;
@@ -62,6 +64,7 @@ void decode(Decoder& d, std::string_view m, Rootfs* out) {
       case f::Rootfs::upper_dir: out->upper_dir = d.text(p); break;
       case f::Rootfs::work_dir: out->work_dir = d.text(p); break;
       case f::Rootfs::user_xattr: out->user_xattr = p.value; break;
+      case f::Rootfs::overlay_server: out->overlay_server = d.text(p); break;
       case f::Rootfs::allow_setuid: out->allow_setuid = p.value; break;
     }
   });

@@ -33,7 +33,7 @@ function fileFlags(): Flag[] {
     onAll('list', 'overlay', 'a directory, as PATH[:ro], that holds changes, or lies over the image', {
       short: 'o',
       env: ['OVERLAY', 'OVERLAYIMAGE'],
-      note: 'directories; for root also ext3 and squashfs images and overlay partitions of a SIF; in a user namespace images are refused, partitions left out with a warning',
+      note: 'directories; ext3 images and overlay partitions of a SIF, in a user namespace by fuse2fs and fuse-overlayfs; squashfs images for root only',
     }),
     onAll('list', 'scratch', 'a fresh directory at this path, gone with the container; below --workdir when given', {
       short: 'S',
@@ -58,7 +58,7 @@ function fileFlags(): Flag[] {
     onAll('bool', 'writable', 'write to the image itself (a sandbox directory)', {
       short: 'w',
       env: 'WRITABLE',
-      note: 'sandbox directories; for root also a SIF with an ext3 overlay partition',
+      note: 'sandbox directories, and a SIF with an ext3 overlay partition',
     }),
     onAll('bool', 'writable-tmpfs', 'writes go to memory and are forgotten at the end', {
       env: 'WRITABLE_TMPFS',

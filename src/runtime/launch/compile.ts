@@ -181,11 +181,12 @@ function planSteps(launch: Launch): Step[] {
 }
 
 function rootfs({ overlays, namespaces, options }: Launch): NonNullable<Step['rootfs']> {
-  const { writable, writableTmpfs, upper } = overlays;
+  const { writable, writableTmpfs, upper, server } = overlays;
   return {
     writable,
     sessionUpper: writableTmpfs,
     ...upper,
+    ...(server === undefined ? {} : { overlayServer: server }),
     // overlayfs keeps its marks in trusted.* attributes, which only the host's root may write.
     userXattr: namespaces.namespaces.user,
     allowSetuid: options.allowSetuid,

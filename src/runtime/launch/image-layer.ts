@@ -1,9 +1,8 @@
 /** How an image becomes the lowest layer of a root: by the kernel, by a FUSE server, or as a directory. */
 import { RuntimeError } from '../../errors';
-import { constants } from '../../observed-fs';
-import { findProgram, mayAccess } from '../access';
 import type { LaunchConfig } from '../config/directives';
 import type { Image } from '../image/types';
+import { canUseFuse, findServer, NO_FUSE } from './fuse-programs';
 import { needsUserNamespace } from './namespaces';
 import type { Caller, LaunchOptions } from './options';
 import type { Step } from './plan';
@@ -11,9 +10,7 @@ import type { Step } from './plan';
 /** As `instance list --json` names them. */
 export type Driver = 'squashfs' | 'squashfuse_ll' | 'unpacked' | 'sandbox';
 
-const SERVER_NAMES = ['squashfuse_ll'];
-const DEFAULT_PATH = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
-const FUSE_DEVICE = '/dev/fuse';
+const SERVER_NAME = 'squashfuse_ll';
 
 /** Where the launcher has an image that nobody keeps; low enough for every limit of open files. */
 export const TEMPORARY_DESCRIPTOR = 100;
@@ -34,20 +31,10 @@ export function chooseDriver(image: Image, options: LaunchOptions, caller: Calle
   if (image.kind === 'sandbox') return { driver: 'sandbox' };
   if (options.unsquash) return { driver: 'unpacked' };
   if (!needsUserNamespace(options, caller)) return { driver: 'squashfs' };
-  const server = findServer(config.binaryPath, caller.env.PATH);
-  if (server === undefined) return { driver: 'unpacked', reason: `no ${SERVER_NAMES.join(' or ')} was found on PATH` };
-  if (!mayAccess(FUSE_DEVICE, constants.R_OK | constants.W_OK))
-    return { driver: 'unpacked', reason: `${FUSE_DEVICE} is missing or not permitted` };
+  const server = findServer(SERVER_NAME, config.binaryPath, caller.env.PATH);
+  if (server === undefined) return { driver: 'unpacked', reason: `no ${SERVER_NAME} was found on PATH` };
+  if (!canUseFuse()) return { driver: 'unpacked', reason: NO_FUSE };
   return { driver: 'squashfuse_ll', server };
-}
-
-/** The first FUSE server on the configured path; relative entries are skipped. */
-function findServer(binaryPath: string, callerPath: string | undefined): string | undefined {
-  const directories = binaryPath
-    .replace('$PATH', callerPath ?? '')
-    .split(':')
-    .concat(DEFAULT_PATH);
-  return findProgram(SERVER_NAMES, directories);
 }
 
 export interface LayerRequest {

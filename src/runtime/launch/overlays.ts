@@ -5,11 +5,12 @@ import { mayAccess } from '../access';
 import type { LaunchConfig } from '../config/directives';
 import { openOverlayImage } from '../image/open';
 import type { Image } from '../image/types';
+import { canUseFuse, findServer } from './fuse-programs';
 import { hostPath, isDirectory } from './mount-context';
 import { needsUserNamespace } from './namespaces';
 import type { Notes } from './notes';
 import type { Caller, LaunchOptions } from './options';
-import { embeddedSteps, overlaySteps } from './overlay-images';
+import { embeddedSteps, type OverlayImageRequest, overlayServer, overlaySteps } from './overlay-images';
 import type { Step } from './plan';
 
 export interface OverlayPlan {
@@ -22,6 +23,8 @@ export interface OverlayPlan {
   upper?: { upperDir: string; workDir: string };
   /** The image or directory that keeps changes. */
   keeps?: string;
+  /** The FUSE server that makes the overlay in the kernel's place. */
+  server?: string;
 }
 
 export interface OverlayRequest {
@@ -40,6 +43,12 @@ export interface OverlayRequest {
  *   IMAGE_FORMAT for overlay images
  */
 export function planOverlays(request: OverlayRequest): OverlayPlan {
+  const plan = chooseOverlays(request);
+  const server = overlayServer(imageRequest(request), plan.layers);
+  return server === undefined ? plan : { ...plan, server };
+}
+
+function chooseOverlays(request: OverlayRequest): OverlayPlan {
   const { options, image, config, notes } = request;
   const specs = options.overlay.flatMap((text) => text.split(',')).filter((text) => text !== '');
   if (options.writable) {
@@ -73,8 +82,10 @@ export function planOverlays(request: OverlayRequest): OverlayPlan {
   return plan;
 }
 
-function imageRequest({ options, caller, loopDir, notes }: OverlayRequest): Parameters<typeof overlaySteps>[0] {
-  return { byKernel: !needsUserNamespace(options, caller), loopDir, notes };
+function imageRequest({ options, caller, config, loopDir, notes }: OverlayRequest): OverlayImageRequest {
+  const byKernel = !needsUserNamespace(options, caller);
+  const find = (name: string): string | undefined => findServer(name, config.binaryPath, caller.env.PATH);
+  return { byKernel, find, canUseFuse, loopDir, notes };
 }
 
 function addOverlay(plan: OverlayPlan, spec: string, request: OverlayRequest): void {

@@ -25,6 +25,8 @@ const probes = {
   fuse: () => (canOpen('/dev/fuse') ? undefined : '/dev/fuse cannot be opened'),
   squashfuse_ll: () => missingProgram('squashfuse_ll'),
   fusermount3: () => missingProgram('fusermount3'),
+  fuse2fs: () => missingProgram('fuse2fs'),
+  fuse_overlayfs: () => missingProgram('fuse-overlayfs'),
   mksquashfs: () => missingProgram('mksquashfs'),
   busybox: () => missingProgram('busybox'),
   mkfs_ext3: () =>
@@ -48,6 +50,9 @@ const probes = {
 } satisfies Record<string, () => string | undefined>;
 
 export type Capability = keyof typeof probes;
+
+/** What an ext3 overlay in a user namespace needs. */
+export const FUSE_OVERLAY = ['userns', 'fuse', 'squashfuse_ll', 'fuse2fs', 'fuse_overlayfs'] as const;
 
 const answers = new Map<Capability, string | undefined>();
 
