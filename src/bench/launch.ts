@@ -2,7 +2,7 @@
 import { delimiter, join } from 'node:path';
 import { BenchImage } from './image';
 import { load, machineFacts } from './machine';
-import { measureMemory, measureThroughput } from './more-measures';
+import { measureMemory, measurePhases, measureThroughput } from './more-measures';
 import { findPeer, type PeerCommand, type PeerRequest, versionOf } from './peers';
 import { measureRounds } from './rounds';
 import { Runner } from './runner';
@@ -32,6 +32,8 @@ export interface LaunchBenchOptions {
   instances: number;
   /** For the measurement of throughput, of each case; 0 for none. */
   throughputMs: number;
+  /** So many rounds more, not measured, tell where davit's time goes; 0 for none. */
+  phaseRounds: number;
   /** The caller's; a clean one is made of it. */
   env: Readonly<Record<string, string | undefined>>;
   /** Commands get the caller's environment as it is. */
@@ -93,6 +95,7 @@ export class LaunchBench {
       ...(options.onRound ? { onRound: options.onRound } : undefined),
       onFailure: (one, why) => result.notes.push(`${one.label}: ${why}`),
     });
+    await this.phases();
     for (const contestant of this.contestants) await contestant.finish();
     const throughput = await this.throughput();
     const memory = await this.memory(image);
@@ -193,6 +196,23 @@ export class LaunchBench {
     this.runners.push(runner);
     this.check();
     return runner;
+  }
+
+  /** Looking costs time: these rounds are none of those that are measured. */
+  private async phases(): Promise<void> {
+    const { result } = this;
+    const rounds = Math.min(this.options.phaseRounds, this.options.rounds);
+    for (const contestant of this.contestants) {
+      this.check();
+      result.phases.push(
+        ...(await measurePhases(contestant, {
+          rounds,
+          directory: this.workspace.directory,
+          check: () => this.check(),
+          onFailure: (label, why) => result.notes.push(`${label}: ${why}`),
+        })),
+      );
+    }
   }
 
   private async throughput(): Promise<Throughput[]> {

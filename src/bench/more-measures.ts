@@ -1,9 +1,19 @@
 /** What is measured behind the rounds: how many at a time, and the memory of many. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { MemoryResult, Throughput } from './types';
+import type { MemoryResult, PhaseResult, Throughput } from './types';
 import { countDescendants, ownProcesses } from './memory';
+import { aggregatePhases, type TracedLaunch } from './phases';
 import { failureOf } from './runner';
-import { type Contestant, goodJobs, isPayload, type JobNumbers, type ThroughputJobs } from './runtimes/contestant';
+import {
+  type Case,
+  type Contestant,
+  goodJobs,
+  isPayload,
+  type JobNumbers,
+  type ThroughputJobs,
+} from './runtimes/contestant';
 
 /** So many are started for the throughput of starts, and stay until the last has been started. */
 const MOST_STARTS = 100;
@@ -62,6 +72,35 @@ async function throughputOf(
   const failures = outcome.jobs.length - good;
   const perSecond = good / (wallMs / 1000);
   return { label: one.label, what, runtime: one.runtime, concurrency, jobs: good, failures, wallMs, perSecond };
+}
+
+export interface PhaseOptions {
+  rounds: number;
+  /** A directory for traces. */
+  directory: string;
+  check: () => void;
+  onFailure: (label: string, why: string) => void;
+}
+
+/** Rounds that write down where their time goes; for davit alone. */
+export async function measurePhases(contestant: Contestant, options: PhaseOptions): Promise<PhaseResult[]> {
+  const launches = new Map<Case, TracedLaunch[]>();
+  const fileOf = (one: Case): string => join(options.directory, `${contestant.cases.indexOf(one)}.json`);
+  for (let round = 0; contestant.tracedTurn && round < options.rounds; round++) {
+    options.check();
+    for (const turn of await contestant.tracedTurn(fileOf)) {
+      const found = launches.get(turn.case) ?? [];
+      launches.set(turn.case, found);
+      if ('failure' in turn) {
+        if (round === 0) options.onFailure(`${turn.case.label}, phases`, turn.failure);
+      } else found.push({ trace: readFileSync(fileOf(turn.case), 'utf8'), readyMs: turn.sample.ready });
+    }
+  }
+  return contestant.cases.flatMap((one) => {
+    const found = launches.get(one) ?? [];
+    const { runtime, label } = one;
+    return found.length > 0 ? [{ runtime, label, rounds: found.length, phases: aggregatePhases(found) }] : [];
+  });
 }
 
 export interface MemoryOptions {

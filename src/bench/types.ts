@@ -60,13 +60,22 @@ export interface MemoryResult {
   unreadable: number;
 }
 
-/** Mean times of the phases of one case, from inside. */
+/** Where the time of one case goes, from inside: rounds of their own, in which davit looks at its clock. */
 export interface PhaseResult {
   label: string;
   runtime: string;
   rounds: number;
-  /** In the order in which they begin. Milliseconds; own time, without the phases inside. */
-  phases: { name: string; detail?: string; p50: number; mean: number }[];
+  /** In the order in which they begin. Milliseconds. */
+  phases: {
+    /** As docs/timing.md has it; `kernel` for what no process of davit sees. */
+    name: string;
+    /** A part of the phase; without one it is what remains of it. */
+    detail?: string;
+    /** It is a part of `ready`; others overlap with the payload. */
+    counted: boolean;
+    p50: number;
+    mean: number;
+  }[];
 }
 
 export interface Skipped {

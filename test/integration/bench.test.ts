@@ -10,7 +10,7 @@ import { type Outcome, outcome, projectRoot, withWorld } from './support/world';
 
 withWorld('bench launch', (world) => {
   const tmp = (): string => world().makeDirectory('tmp');
-  const quick = ['-n', '3', '-c', '2', '--warm-up', '1', '--instances', '2', '--throughput', '0.1'];
+  const quick = ['-n', '3', '-c', '2', '--warm-up', '1', '--instances', '2', '--throughput', '0.1', '--phases', '1'];
   const words = (...args: string[]): string[] => ['bench', 'launch', '--tmpdir', tmp(), ...quick, ...args];
   const bench = (...args: string[]): Promise<Outcome> => world().davit(...words(...args));
   const measured = async (...args: string[]): Promise<BenchResult> => {
@@ -56,6 +56,15 @@ withWorld('bench launch', (world) => {
       for (const { jobs, failures, perSecond } of result.throughput) {
         expect([jobs > 0, failures, perSecond > 0]).toEqual([true, 0, true]);
       }
+      expect(result.phases.map(({ label, rounds }) => [label, rounds])).toEqual(
+        labels(result).map((label) => [label, 1]),
+      );
+      const phasesOf = (index: number): string[] => result.phases[index]?.phases.map(({ name }) => name) ?? [];
+      expect(phasesOf(0)).toEqual(
+        expect.arrayContaining(['door', 'plan', 'clone', 'mount', 'pivot', 'action', 'exec']),
+      );
+      expect(phasesOf(0)).not.toContain('node');
+      expect(phasesOf(1)).toContain('node');
       const [memory] = result.memory;
       expect(memory).toMatchObject({ runtime: 'davit', instances: 2, unreadable: 0 });
       const names = memory?.processes.map(({ name, count }) => `${count} ${name}`);

@@ -74,7 +74,7 @@ function sections(result: BenchResult): Section[] {
   const memory = result.memory.map(({ label: name, perInstanceKib }) => ({ label: name, value: perInstanceKib }));
   const phases = result.phases.map(({ label: name, phases: of }) => ({
     label: name,
-    parts: of.map(({ name: phase, p50 }) => ({ name: phase, value: p50 })),
+    parts: summed(of),
   }));
   return [
     {
@@ -108,6 +108,13 @@ function sections(result: BenchResult): Section[] {
       ? [{ title: 'Memory', drawing: barPlot(memoryTitle(result), memory, 'KiB'), rows: memoryRows(result) }]
       : []),
   ];
+}
+
+/** The phases that make up the time until the payload runs, each with all its parts. */
+function summed(phases: BenchResult['phases'][number]['phases']): { name: string; value: number }[] {
+  const sums = new Map<string, number>();
+  for (const { name, counted, p50 } of phases) if (counted) sums.set(name, (sums.get(name) ?? 0) + p50);
+  return [...sums].map(([name, value]) => ({ name, value }));
 }
 
 function tableOf([head = [], ...rows]: string[][]): string {

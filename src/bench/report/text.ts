@@ -1,5 +1,5 @@
 /** The report on a terminal: facts, tables, a histogram. */
-import type { BenchResult, CaseResult } from '../types';
+import type { BenchResult, CaseResult, PhaseResult } from '../types';
 import { histogram } from './histogram';
 import { digits, facts, remarks, shownCases, valuesOf } from './words';
 
@@ -84,16 +84,18 @@ export function memoryRows({ memory }: BenchResult): string[][] {
   return [['', 'each', 'all', 'processes'], ...rows];
 }
 
+/** One row for each part of a phase, one column for each case. */
 export function phaseRows({ phases }: BenchResult): string[][] {
-  const rows = phases.flatMap(({ label, phases: of }) =>
-    of.map(({ name, detail = '', p50, mean }, index) => [
-      index === 0 ? label : '',
-      detail === '' ? name : `${name} ${detail}`,
-      digits(p50),
-      digits(mean),
-    ]),
-  );
-  return [['', 'phase', 'p50', 'mean'], ...rows];
+  const nameOf = ({ name, detail }: PhaseResult['phases'][number]): string =>
+    detail === undefined ? name : `${name}: ${detail}`;
+  // In the order of the case that has most of them.
+  const longest = [...phases].sort((a, b) => b.phases.length - a.phases.length);
+  const names = [...new Set(longest.flatMap(({ phases: of }) => of.map(nameOf)))];
+  const rows = names.map((name) => [
+    name,
+    ...phases.map(({ phases: of }) => digits(of.find((part) => nameOf(part) === name)?.p50)),
+  ]);
+  return [['', ...phases.map(({ label }) => label)], ...rows];
 }
 
 /** Columns of numbers end where their heads end. */

@@ -35,8 +35,10 @@ export interface Contestant {
   readonly cases: readonly Case[];
   /** Makes ready what is not measured. @throws Error whose message says why it cannot be measured */
   prepare(): Promise<void>;
-  /** One round: each of its cases once. A case that was not tried, because an earlier one failed, is left out. */
+  /** One round: each of its cases once. */
   turn(): Promise<Turn[]>;
+  /** One round that writes down where its time goes, to a file for each case; `undefined` when it cannot. */
+  tracedTurn?(fileOf: (one: Case) => string): Promise<Turn[]>;
   /** Jobs for the measurement of throughput, with what they need around them. */
   throughput(): Promise<{ jobs: ThroughputJobs[]; end: () => Promise<void> }>;
   /** A life that stays, for the measurement of memory; `undefined` when none does. */

@@ -40,6 +40,8 @@ export class Davit implements Contestant {
   private readonly env: Record<string, string | undefined>;
   private readonly guarded: Record<string, string | undefined>;
   private holder?: number;
+  /** Launches write their phases there. */
+  private traceFile?: string;
   /** Why launches are not remembered. */
   private forgets?: string;
 
@@ -81,14 +83,22 @@ export class Davit implements Contestant {
     if (this.hasFirstUse) await this.letGo();
   }
 
+  turn(): Promise<Turn[]> {
+    return this.tracedTurn(() => undefined);
+  }
+
   /** With first uses, the instance of the first one keeps the image in use for the others, and is stopped at the end. */
-  async turn(): Promise<Turn[]> {
+  async tracedTurn(fileOf: (one: Case) => string | undefined): Promise<Turn[]> {
     const turns: Turn[] = [];
     const add = async (one: Case, measure: () => Promise<Sample>): Promise<void> => {
+      const file = fileOf(one);
+      if (file !== undefined) this.traceFile = file;
       try {
         turns.push({ case: one, sample: await measure() });
       } catch (error) {
         turns.push({ case: one, failure: (error as Error).message });
+      } finally {
+        delete this.traceFile;
       }
     };
     if (this.hasFirstUse) await add(FIRST_USE, () => this.firstUse());
@@ -180,7 +190,15 @@ export class Davit implements Contestant {
   private instance(): Life {
     const { shared, namePrefix } = this.setting;
     const script = ['--bind', `${shared}/davit-ready:/.singularity.d/startscript`];
-    const start = [this.command, 'instance', 'start', ...this.bind(), ...script, this.image.path, `${namePrefix}@N@`];
+    const start = [
+      ...this.launching(),
+      'instance',
+      'start',
+      ...this.bind(),
+      ...script,
+      this.image.path,
+      `${namePrefix}@N@`,
+    ];
     return {
       begin: [{ wait: 'ready', words: [...start, ...payloadArguments(this.setting, RUNTIME, true)] }],
       end: [{ wait: 'exit', words: [this.command, 'instance', 'stop', `${namePrefix}@N@`] }],
@@ -188,13 +206,23 @@ export class Davit implements Contestant {
   }
 
   private once(): Step {
-    const words = [this.command, 'exec', ...this.bind(), this.image.path, ...payload(this.setting, RUNTIME, false)];
+    const words = [
+      ...this.launching(),
+      'exec',
+      ...this.bind(),
+      this.image.path,
+      ...payload(this.setting, RUNTIME, false),
+    ];
     return { wait: 'ready', words };
   }
 
   private entering(): Step {
     const name = `instance://${this.setting.namePrefix}${this.holder}`;
-    return { wait: 'ready', words: [this.command, 'exec', name, ...payload(this.setting, RUNTIME, false)] };
+    return { wait: 'ready', words: [...this.launching(), 'exec', name, ...payload(this.setting, RUNTIME, false)] };
+  }
+
+  private launching(): string[] {
+    return [this.command, ...(this.traceFile === undefined ? [] : ['--trace', this.traceFile])];
   }
 
   private bind(): string[] {

@@ -12,6 +12,7 @@ export function benchFlags(): Flag[] {
     row('int', 'instances', 'how many for the memory of an instance; 0: not measured', { default: '20' }),
     row('bool', 'json', 'print the result with all samples as JSON'),
     row('choice', 'operation', 'what is measured', { choices: ['start', 'exec', 'join'], default: 'start' }),
+    row('int', 'phases', 'rounds more that tell where the time of davit goes; 0: none', { default: '20' }),
     row('string', 'report', 'write a report with plots to this file: NAME.html or NAME.svg'),
     row('int', 'rounds', 'how many rounds', { short: 'n', default: '500' }),
     row('seconds', 'throughput', 'seconds for the throughput of each runtime; 0: not measured', { default: '5' }),

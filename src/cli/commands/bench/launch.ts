@@ -13,8 +13,21 @@ import { formatTable, isTerminal } from '../../terminal/render';
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 const DEFAULT_WIDTH = 80;
 /** Upper ends of what makes sense; beyond, a typing error is likelier. */
-const MOST = { rounds: 1_000_000, concurrency: 1000, instances: 10_000, warmUp: 100_000, throughput: 86_400 } as const;
-const NAMES = { rounds: 'rounds', concurrency: 'concurrency', instances: 'instances', warmUp: 'warm-up' } as const;
+const MOST = {
+  rounds: 1_000_000,
+  concurrency: 1000,
+  instances: 10_000,
+  warmUp: 100_000,
+  phases: 100_000,
+  throughput: 86_400,
+} as const;
+const NAMES = {
+  rounds: 'rounds',
+  concurrency: 'concurrency',
+  instances: 'instances',
+  warmUp: 'warm-up',
+  phases: 'phases',
+} as const;
 
 export async function run(context: CommandContext): Promise<number> {
   const { options, terminal } = context;
@@ -42,6 +55,7 @@ function launchOptions(context: CommandContext): Omit<LaunchBenchOptions, 'compa
     concurrency: whole(options, 'concurrency', 4, 1),
     instances: whole(options, 'instances', 20, 0),
     throughputMs: throughput * 1000,
+    phaseRounds: whole(options, 'phases', 20, 0),
     env,
     callerEnvironment: options.flag('callerEnvironment'),
     temporaryParent: temporaryParent(env, options.text('tmpdir')),
