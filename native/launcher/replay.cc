@@ -10,9 +10,7 @@
 #include "timing/clock.h"
 
 namespace davit {
-namespace {
 
-// Where instances are kept: as src/runtime/state-directory.ts has it. Another answer would find no plan.
 void state_directory(Text<PATH_MAX>* out) {
   const char* given = getenv("DAVIT_STATE_DIR");
   if (given && given[strspn(given, " \t\r\n\v\f")]) {
@@ -26,6 +24,8 @@ void state_directory(Text<PATH_MAX>* out) {
   if (shared) out->add("/");
   if (shared || getuid() != 0) out->add_number(getuid());
 }
+
+namespace {
 
 bool wanted() {
   const char* choice = getenv("DAVIT_PLAN_CACHE");

@@ -1,5 +1,6 @@
 // The roles of the one static executable, a file each.
 #pragma once
+#include <limits.h>
 #include <signal.h>
 #include <sys/types.h>
 
@@ -20,6 +21,13 @@ constexpr const char* kHiddenPrefix = "DAVIT_HIDDEN_";
 // front_door.cc: carries out a remembered plan of this command line; without one finds Node and executes
 // dist/davit.cjs. Returns the exit status when that is impossible.
 int front_door(int argc, char** argv);
+
+// list.cc: prints the table of `instance list` and exits; returns where the command line is another, or anything is not
+// plain: Node then does it all.
+void list_instances(const CommandLine& line);
+
+// replay.cc. Where instances are kept: as src/runtime/state-directory.ts has it. Another answer would find no plan.
+void state_directory(Text<PATH_MAX>* out);
 
 // replay.cc: returns when no remembered plan of this command line holds. `compile_afresh` is called when one has failed
 // while this process still was as its caller had started it. `options` are those of `line`.
