@@ -1,9 +1,9 @@
 // Fuzzes a parser for as long as one likes; the tests run a few seconds of the same.
-//   node scripts/fuzz.mjs squashfs|layers|shell [--minutes N] [--libsquashfs ARCHIVE]
-// Needs clang++ with libFuzzer (Debian: clang-14, libclang-rt-14-dev). Begins with the kept corpus,
-// test/native/NAME_corpus; what it learns lies in build/fuzz/NAME/corpus, what it finds in build/fuzz/NAME/found. An
-// input that found something belongs into the kept corpus. ARCHIVE: a libsquashfs.a built with
-// -fsanitize=address,fuzzer-no-link, so that the library is watched, too.
+//   node scripts/fuzz.mjs sif|squashfs|layers|shell [--minutes N] [--libsquashfs ARCHIVE]
+// All but sif need clang++ with libFuzzer (Debian: clang-14, libclang-rt-14-dev). Begins with the kept corpus
+// (test/native/NAME_corpus, test/unit/formats/sif-corpus); what it learns lies in build/fuzz/NAME/corpus, what it finds
+// in build/fuzz/NAME/found. An input that found something belongs into the kept corpus. ARCHIVE: a libsquashfs.a built
+// with -fsanitize=address,fuzzer-no-link, so that the library is watched, too.
 import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -45,13 +45,28 @@ function build(name, libsquashfs, program) {
   ]);
 }
 
-function main() {
+/** The SIF reader is TypeScript: a program of its own that asks V8 what has run. */
+async function fuzzSif(minutes, directory) {
+  const { build: bundle } = await import('esbuild');
+  const program = join(directory, 'fuzz.cjs');
+  const entry = join(root, 'test/fixtures/sif-fuzz-main.ts');
+  await bundle({ entryPoints: [entry], bundle: true, platform: 'node', outfile: program, logLevel: 'error' });
+  const corpora = [join(root, 'test/unit/formats/sif-corpus'), join(directory, 'corpus')];
+  return run(process.execPath, [program, String(minutes), directory, ...corpora], { check: false });
+}
+
+async function main() {
   const options = { minutes: { type: 'string', default: '3' }, libsquashfs: { type: 'string' } };
   const { values, positionals } = parseArgs({ options, allowPositionals: true });
   const [name = ''] = positionals;
-  if (!(name in targets)) die(`no fuzzer "${name}"`, `there are ${Object.keys(targets).join(', ')}`);
+  const names = ['sif', ...Object.keys(targets)];
+  if (!names.includes(name)) die(`no fuzzer "${name}"`, `there are ${names.join(', ')}`);
   const directory = join(root, 'build/fuzz', name);
   for (const part of ['corpus', 'found']) mkdirSync(join(directory, part), { recursive: true });
+  if (name === 'sif') {
+    process.exitCode = await fuzzSif(values.minutes, directory);
+    return;
+  }
   const program = join(directory, 'fuzz');
   build(name, values.libsquashfs, program);
   const places = [`-artifact_prefix=${directory}/found/`, join(directory, 'corpus'), `test/native/${name}_corpus`];
@@ -61,4 +76,4 @@ function main() {
   process.exitCode = status;
 }
 
-if (isMain(import.meta.url)) main();
+if (isMain(import.meta.url)) await main();

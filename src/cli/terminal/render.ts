@@ -87,7 +87,7 @@ export class Terminal {
 }
 
 /** Names of files, of images and servers stand in messages: the characters by which a terminal is told what to do go. */
-function visible(text: string): string {
+export function visible(text: string): string {
   return text.replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, (char) => {
     return `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`;
   });

@@ -9,6 +9,7 @@ import {
   MAGIC,
   MAGIC_OFFSET,
   MAX_DESCRIPTORS,
+  PARTITION_ALIGNMENT_BYTES,
   VERSION,
 } from './constants';
 
@@ -96,7 +97,10 @@ function checkTablePlace(header: SifHeader, fileSizeBytes: number): void {
     const detail = `the table ends at ${offset + size}, the file at ${fileSizeBytes}`;
     throw new RuntimeError('IMAGE_FORMAT', `reading descriptors: unexpected EOF: ${detail}`, { hint: TRUNCATED });
   }
-  if (header.dataOffsetBytes < HEADER_BYTES || header.dataSizeBytes < 0) {
+  // New objects go behind it. In a file without any it may begin at the next page, which is not there yet.
+  const dataLimitBytes = Math.ceil(fileSizeBytes / PARTITION_ALIGNMENT_BYTES) * PARTITION_ALIGNMENT_BYTES;
+  const isElsewhere = header.dataOffsetBytes < HEADER_BYTES || header.dataOffsetBytes > dataLimitBytes;
+  if (isElsewhere || header.dataSizeBytes < 0) {
     const detail = `the data section is at ${header.dataOffsetBytes}, size ${header.dataSizeBytes}`;
     throw new RuntimeError('IMAGE_FORMAT', `absurd SIF header: ${detail}`);
   }

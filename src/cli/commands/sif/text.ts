@@ -13,6 +13,7 @@ import {
   partitionNames,
   sbomFormatName,
 } from '../../../formats/sif/names';
+import { visible } from '../../terminal/render';
 
 type Row = [label: string, value: string | number];
 
@@ -23,7 +24,7 @@ const FINGERPRINT = [4, 24] as const;
 
 export function headerText(header: SifHeader): string {
   const rows: Row[] = [];
-  if (header.launchScript !== '') rows.push(['Launch Script', header.launchScript.replace(/\n$/, '')]);
+  if (header.launchScript !== '') rows.push(['Launch Script', inOneLine(header.launchScript.replace(/\n$/, ''))]);
   rows.push(['Version', header.version]);
   if (header.arch !== undefined) rows.push(['Primary Architecture', header.arch]);
   if (header.id.some((byte) => byte !== 0)) rows.push(['ID', uuid(header.id)]);
@@ -66,8 +67,13 @@ export function infoText(object: SifDescriptor): string {
     ['Size', sizeBytes],
     ...dates(object),
   ];
-  if (name !== '') rows.push(['Name', name]);
+  if (name !== '') rows.push(['Name', inOneLine(name)]);
   return aligned([...rows, ...details(object)], '  ', 2);
+}
+
+/** Text of an image, which must not look like rows that are not there, nor tell the terminal what to do. */
+function inOneLine(text: string): string {
+  return visible(text).replace(/\n/g, '\\x0a').replace(/\t/g, '\\x09');
 }
 
 function details({ type, partition, metadata }: SifDescriptor): Row[] {
