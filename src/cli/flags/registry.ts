@@ -67,13 +67,9 @@ function cacheFlags(): Flag[] {
   const kinds = 'kinds of entries: library, oci, shub, blob, net, oras';
   return [
     row('cache list', 'list', 'type', `${kinds} or all (default)`, { short: 'T' }),
-    row(
-      'cache clean',
-      'list',
-      'type',
-      `${kinds}, plan (remembered launches), all (default) or rootfs (unpacked images; none may be in use)`,
-      { short: 'T' },
-    ),
+    row('cache clean', 'list', 'type', `${kinds}, plan, all (default) or rootfs (unpacked, not in use)`, {
+      short: 'T',
+    }),
     row('cache list', 'bool', 'verbose', 'one line an entry', { short: 'v' }),
     row('cache clean', 'int', 'days', 'only what is older than so many days', { short: 'D', default: '0' }),
     row('cache clean', 'bool', 'dry-run', 'only say what would be removed', { short: 'n' }),

@@ -2,9 +2,9 @@
 import { native } from '../../native';
 import { cacheDirectory } from '../../runtime/cache-directory';
 import { loadConfig } from '../../runtime/config/config';
-import { Fetcher } from '../../runtime/image/fetch';
+import { Fetcher } from '../../runtime/image/fetch/fetch';
 import { prefixed } from '../../runtime/image/prefixed';
-import type { FetchOptions } from '../../runtime/image/source';
+import type { FetchOptions } from '../../runtime/image/source/source';
 import { HttpClient } from '../../runtime/image/transfer/http';
 import { withoutLogin } from '../../runtime/image/uri';
 import type { CommandContext } from '../command-line/command';

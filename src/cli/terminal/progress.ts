@@ -2,7 +2,7 @@
  * How progress is shown: bars on a terminal, one line at the end of each piece of work elsewhere, JSON for programs,
  * nothing with --quiet.
  */
-import type { OnProgress, ProgressEvent } from '../../runtime/image/progress';
+import type { OnProgress, ProgressEvent } from '../../runtime/image/source/progress';
 import { Bars, type Screen } from './progress-bars';
 import { cleanLabel, formatBytes, type ShownWork } from './progress-format';
 import { Rate } from './progress-rate';

@@ -1,6 +1,6 @@
 /** `davit build`: what the specification is, and which way leads from it to an image. */
 import { RuntimeError } from '../../errors';
-import type { OnProgress } from '../image/progress';
+import type { OnProgress } from '../image/source/progress';
 import { imageScheme } from '../image/uri';
 import { readCaller } from '../launch/caller';
 import type { Build } from './bundle/context';

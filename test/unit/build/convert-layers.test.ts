@@ -10,7 +10,7 @@ import type { TreeEntry } from '../../../src/formats/container/tree';
 import { decodeConfig } from '../../../src/formats/oci/config';
 import type * as Api from '../../../src/runtime/build/packing/convert-layers';
 import type * as OciSif from '../../../src/runtime/build/packing/oci-sif';
-import type { ProgressEvent } from '../../../src/runtime/image/progress';
+import type { ProgressEvent } from '../../../src/runtime/image/source/progress';
 import { loadAddon } from '../../../src/workers/shared/image-addon';
 import { addonBuilt, addonPath, makeDriver } from '../../fixtures/image-addon';
 import { digestOf, tarOf, type TarItem } from '../../fixtures/tar';

@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Progress, type ProgressOptions } from '../../../src/cli/terminal/progress';
 import { Terminal } from '../../../src/cli/terminal/render';
-import type { ProgressEvent } from '../../../src/runtime/image/progress';
+import type { ProgressEvent } from '../../../src/runtime/image/source/progress';
 import { Emulator } from '../../fixtures/emulator';
 
 const MIB = 1 << 20;

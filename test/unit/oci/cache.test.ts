@@ -16,7 +16,7 @@ import {
 import { join } from 'node:path';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { RuntimeError } from '../../../src/errors';
-import { ImageCache } from '../../../src/runtime/image/cache';
+import { ImageCache } from '../../../src/runtime/image/cache/cache';
 import { acquireLock } from '../../../src/runtime/image/cache/lock';
 import { scratch, sha256 } from './support';
 

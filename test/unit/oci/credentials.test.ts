@@ -2,8 +2,8 @@ import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { credentialsIn, withCredentials, withoutCredentials } from '../../../src/formats/oci/docker-config';
-import { credentialFile, findCredentials } from '../../../src/runtime/image/credentials';
-import { eraseWithHelper, storeWithHelper } from '../../../src/runtime/image/credentials-helper';
+import { credentialFile, findCredentials } from '../../../src/runtime/image/credentials/credentials';
+import { eraseWithHelper, storeWithHelper } from '../../../src/runtime/image/credentials/credentials-helper';
 import { scratch } from './support';
 
 const auth = (text: string): { auth: string } => ({ auth: Buffer.from(text).toString('base64') });

@@ -2,7 +2,7 @@ import { closeSync, openSync, readdirSync, readFileSync, writeFileSync } from 'n
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Descriptor } from '../../../src/formats/oci/manifest';
-import { ImageCache } from '../../../src/runtime/image/cache';
+import { ImageCache } from '../../../src/runtime/image/cache/cache';
 import { dockerImage } from '../../../src/runtime/image/oci/docker';
 import { fetchContext, registryFiles, registryHandler, sampleImage, sampleIndex, type TestContext } from './images';
 import { scratch, serve, sha256, type TestServer } from './support';

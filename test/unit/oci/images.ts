@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { vi } from 'vitest';
 import { defaultConfig } from '../../../src/runtime/config/directives';
 import { PartPolicy } from '../../../src/runtime/image/transfer/parts';
-import type { FetchContext, FetchOptions } from '../../../src/runtime/image/source';
+import type { FetchContext, FetchOptions } from '../../../src/runtime/image/source/source';
 import { TemporaryDirectory } from '../../../src/runtime/image/temporary';
 import { client, type Handler, scratch, sendRange, sha256 } from './support';
 

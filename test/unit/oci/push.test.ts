@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { login, logout, registryOf, storedLogins } from '../../../src/runtime/image/logins';
+import { login, logout, registryOf, storedLogins } from '../../../src/runtime/image/fetch/logins';
 import { orasSource } from '../../../src/runtime/image/oci/oras';
 import { pushSif } from '../../../src/runtime/image/oci/push';
 import { fetchContext } from './images';

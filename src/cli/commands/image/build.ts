@@ -2,8 +2,8 @@
 import { RuntimeError } from '../../../errors';
 import type { Fetching, Wanted } from '../../../runtime/build/bundle/fetching';
 import { type BuildOptions, INSIDE_VARIABLE } from '../../../runtime/build/bundle/options';
-import type { Fetcher } from '../../../runtime/image/fetch';
-import type { FetchOptions } from '../../../runtime/image/source';
+import type { Fetcher } from '../../../runtime/image/fetch/fetch';
+import type { FetchOptions } from '../../../runtime/image/source/source';
 import type { CommandContext } from '../../command-line/command';
 import type { Options } from '../../command-line/parse';
 import { version } from '../../command-line/version';

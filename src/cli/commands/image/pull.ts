@@ -3,7 +3,7 @@ import { lstatSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { RuntimeError } from '../../../errors';
 import { replaceTarget } from '../../../runtime/build/bundle/target';
-import type { Fetcher } from '../../../runtime/image/fetch';
+import type { Fetcher } from '../../../runtime/image/fetch/fetch';
 import { prefixed } from '../../../runtime/image/prefixed';
 import { defaultName, imageScheme } from '../../../runtime/image/uri';
 import type { CommandContext } from '../../command-line/command';

@@ -1,5 +1,5 @@
 /** `davit registry list`. */
-import { storedLogins } from '../../../runtime/image/logins';
+import { storedLogins } from '../../../runtime/image/fetch/logins';
 import type { CommandContext } from '../../command-line/command';
 
 export function run({ options, env, terminal }: CommandContext): number {

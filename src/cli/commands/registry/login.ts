@@ -1,6 +1,6 @@
 /** `davit registry login`. */
 import { RuntimeError } from '../../../errors';
-import { login } from '../../../runtime/image/logins';
+import { login } from '../../../runtime/image/fetch/logins';
 import { prefixed } from '../../../runtime/image/prefixed';
 import type { CommandContext } from '../../command-line/command';
 import { openClient } from '../../network/fetch';

@@ -1,5 +1,5 @@
 /** `davit registry logout`. */
-import { logout, registryOf } from '../../../runtime/image/logins';
+import { logout, registryOf } from '../../../runtime/image/fetch/logins';
 import type { CommandContext } from '../../command-line/command';
 
 export async function run({ args, options, env, terminal }: CommandContext): Promise<number> {

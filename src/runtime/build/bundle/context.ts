@@ -1,5 +1,5 @@
 /** What a build and all its parts look at. */
-import type { OnProgress } from '../../image/progress';
+import type { OnProgress } from '../../image/source/progress';
 import type { Caller } from '../../launch/options';
 import type { Bundle } from './bundle';
 import type { Fetching } from './fetching';

@@ -1,5 +1,5 @@
 /** How a build gets images that are not files here. */
-import type { Additions } from '../../image/source';
+import type { Additions } from '../../image/source/source';
 
 /** What is to be fetched. */
 export interface Wanted {

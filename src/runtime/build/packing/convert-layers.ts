@@ -5,7 +5,7 @@ import { errnoOf, RuntimeError } from '../../../errors';
 import type { NewEntry } from '../../../formats/container/tree';
 import { type ConvertLayersReply, type ConvertLayersTask, FIRST_LAYER_COUNTER } from '../../../workers/convert-layers';
 import { imageAddonPath, runTask } from '../../../workers/pool';
-import type { OnProgress } from '../../image/progress';
+import type { OnProgress } from '../../image/source/progress';
 import { parseCompression } from './compression';
 import { type PackedBytes, whilePacking } from './packing-progress';
 

@@ -6,7 +6,7 @@ import type { NewEntry, TreeEntry } from '../../../formats/container/tree';
 import { DataType, FsType, NO_TIME_S, PartitionType } from '../../../formats/sif/constants';
 import { SifLayout } from '../../../formats/sif/write';
 import { ociParts } from '../../image/oci/generated';
-import type { ConvertRequest } from '../../image/source';
+import type { ConvertRequest } from '../../image/source/source';
 import { convertLayers } from './convert-layers';
 import { type BuildTimes, buildTimes, imageId } from './times';
 

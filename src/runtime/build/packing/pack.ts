@@ -6,7 +6,7 @@ import type { Recipe } from '../../../formats/container/recipe';
 import type { BuildSifResult, BuildSifTask } from '../../../workers/build-sif';
 import { imageAddonPath, runTask } from '../../../workers/pool';
 import { hostArch } from '../../image/arch';
-import type { OnProgress } from '../../image/progress';
+import type { OnProgress } from '../../image/source/progress';
 import type { BuildContext } from '../bundle/context';
 import type { BuildOptions } from '../bundle/options';
 import { exitWords } from '../sections/exit-words';

@@ -1,5 +1,5 @@
 /** Tells how far a packing worker has come, by what it counts. */
-import type { OnProgress } from '../../image/progress';
+import type { OnProgress } from '../../image/source/progress';
 
 export interface PackedBytes {
   doneBytes: number;

@@ -2,7 +2,7 @@
 import type { Readable } from 'node:stream';
 import { RuntimeError } from '../../../errors';
 import { isObject, type JsonObject, optionalString, parseObject, printable } from '../../../formats/oci/json';
-import type { FetchContext } from '../source';
+import type { FetchContext } from '../source/source';
 import { requestAll } from '../transfer/answer';
 import type { HttpRequest, HttpResponse } from '../transfer/message';
 import { shownUrl } from '../transfer/wording';

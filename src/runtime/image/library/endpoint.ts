@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { RuntimeError } from '../../../errors';
 import { isObject, parseObject } from '../../../formats/oci/json';
 import { userConfigDirectory } from '../../user-config';
-import type { FetchContext } from '../source';
+import type { FetchContext } from '../source/source';
 import { requestAll } from '../transfer/answer';
 import { shownUrl } from '../transfer/wording';
 import { DEFAULT_URI, mergeRemotes, type Remote, type RemoteFile, readRemoteFile } from './remote-file';

@@ -2,7 +2,7 @@
 import { RuntimeError } from '../../../errors';
 import { hostArch } from '../arch';
 import { progressOf } from '../oci/progress-of';
-import type { FetchContext, ImageSource } from '../source';
+import type { FetchContext, ImageSource } from '../source/source';
 import { download } from '../transfer/download';
 import { discard } from '../transfer/message';
 import { rangeHeader } from '../transfer/range';

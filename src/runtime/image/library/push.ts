@@ -5,7 +5,7 @@ import type { Readable } from 'node:stream';
 import { errnoOf, RuntimeError } from '../../../errors';
 import { isObject, type JsonObject, optionalString } from '../../../formats/oci/json';
 import { progressOf } from '../oci/progress-of';
-import type { FetchContext } from '../source';
+import type { FetchContext } from '../source/source';
 import { discard } from '../transfer/message';
 import { LibraryApi } from './api';
 import { libraryEndpoint } from './endpoint';

@@ -2,7 +2,7 @@
 import { RuntimeError } from '../../../errors';
 import { isObject, type JsonObject, optionalString, printable } from '../../../formats/oci/json';
 import { hostArch } from '../arch';
-import type { FetchContext } from '../source';
+import type { FetchContext } from '../source/source';
 import { LibraryApi } from './api';
 import { libraryEndpoint } from './endpoint';
 import { parseLibraryReference } from './reference';

@@ -11,7 +11,7 @@ import {
   type TarMember,
 } from '../../../formats/oci/tar-index';
 import { readUpTo } from '../read-at';
-import type { FetchContext } from '../source';
+import type { FetchContext } from '../source/source';
 import { unreadable } from './layout';
 
 /** An archive of images has a few members for each layer. */

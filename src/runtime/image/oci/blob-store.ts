@@ -1,7 +1,7 @@
 /** Blobs as files: in the cache, or where there is none in a temporary directory. */
 import { parseDigest } from '../../../formats/oci/digest';
 import type { Descriptor } from '../../../formats/oci/manifest';
-import type { FetchContext } from '../source';
+import type { FetchContext } from '../source/source';
 import { download } from '../transfer/download';
 import type { OpenRange } from '../transfer/parts';
 import { progressOf, shortDigest } from './progress-of';

@@ -7,7 +7,7 @@ import type { Descriptor } from '../../../formats/oci/manifest';
 import { OCI_CONFIG } from '../../../formats/oci/media-types';
 import { parseReference, formatReference } from '../../../formats/oci/reference';
 import { hashOf } from '../cache/entry';
-import type { FetchContext } from '../source';
+import type { FetchContext } from '../source/source';
 import { Archive } from './archive';
 import type { OciImage } from './image';
 import { splitPath } from './layout';

@@ -4,7 +4,7 @@ import { request as httpRequest } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import { errnoOf, RuntimeError } from '../../../errors';
 import { isObject, printable } from '../../../formats/oci/json';
-import type { FetchContext } from '../source';
+import type { FetchContext } from '../source/source';
 import { Archive } from './archive';
 import { imageOfDockerArchive } from './docker-archive';
 import type { OciImage } from './image';

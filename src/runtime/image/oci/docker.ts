@@ -1,10 +1,10 @@
 /** docker:// — an image in a registry. */
+import { RuntimeError } from '../../../errors';
 import type { Descriptor } from '../../../formats/oci/manifest';
 import { formatReference, parseReference } from '../../../formats/oci/reference';
-import { RuntimeError } from '../../../errors';
 import { hostArch } from '../arch';
 import { prefixed } from '../prefixed';
-import type { FetchContext } from '../source';
+import type { FetchContext } from '../source/source';
 import { storedBlob } from './blob-store';
 import { type Endpoint, endpointsFor, firstAnswer } from './endpoints';
 import { type OciImage, resolveManifest } from './image';

@@ -5,8 +5,8 @@
 import { RuntimeError } from '../../../errors';
 import type { ImageReference } from '../../../formats/oci/reference';
 import type { Location } from '../../../formats/oci/registries-conf';
-import { findCredentials } from '../credentials';
-import type { FetchContext } from '../source';
+import { findCredentials } from '../credentials/credentials';
+import type { FetchContext } from '../source/source';
 import { hostOf, isLoopback } from '../transfer/proxy';
 import { placesFor } from './registries-conf';
 import { Registry, type Transport } from './registry';

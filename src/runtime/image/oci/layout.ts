@@ -9,7 +9,7 @@ import { decodeManifest, type IndexEntry } from '../../../formats/oci/manifest';
 import { OCI_INDEX } from '../../../formats/oci/media-types';
 import { hostArch } from '../arch';
 import { errnoText } from '../errno-text';
-import type { FetchContext } from '../source';
+import type { FetchContext } from '../source/source';
 import { type Found, type OciImage, resolveManifest } from './image';
 
 const REFERENCE_NAME = 'org.opencontainers.image.ref.name';

@@ -1,5 +1,5 @@
 /** oci-archive: — an image layout in a tar archive. */
-import type { FetchContext } from '../source';
+import type { FetchContext } from '../source/source';
 import { Archive } from './archive';
 import type { OciImage } from './image';
 import { imageOfLayout, splitPath } from './layout';

@@ -6,7 +6,7 @@ import { checkLayerCount, decodeConfig, type ImageConfig } from '../../../format
 import { MAX_JSON_BYTES } from '../../../formats/oci/json';
 import { layerCompression } from '../../../formats/oci/media-types';
 import { hostArch } from '../arch';
-import type { ConvertRequest, FetchContext, ImageSource } from '../source';
+import type { ConvertRequest, FetchContext, ImageSource } from '../source/source';
 import type { OciImage } from './image';
 import { mapLimited } from './map-limited';
 

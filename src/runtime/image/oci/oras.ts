@@ -3,7 +3,7 @@ import { RuntimeError } from '../../../errors';
 import { type Descriptor, decodeManifest } from '../../../formats/oci/manifest';
 import { isSifLayerType } from '../../../formats/oci/media-types';
 import { type ImageReference, parseReference } from '../../../formats/oci/reference';
-import type { FetchContext, ImageSource } from '../source';
+import type { FetchContext, ImageSource } from '../source/source';
 import { download } from '../transfer/download';
 import { type Endpoint, endpointsFor, firstAnswer } from './endpoints';
 import { shortDigest, progressOf } from './progress-of';

@@ -1,4 +1,4 @@
-import type { OnProgress } from '../progress';
+import type { OnProgress } from '../source/progress';
 
 /** The events of one transfer. */
 export interface TransferProgress {

@@ -7,7 +7,7 @@ import { RuntimeError } from '../../../errors';
 import { OCI_MANIFEST, SIF_CONFIG, SIF_LAYER } from '../../../formats/oci/media-types';
 import { parseReference } from '../../../formats/oci/reference';
 import { hashOf } from '../cache/entry';
-import type { FetchContext } from '../source';
+import type { FetchContext } from '../source/source';
 import { discard, headerOf, type HttpResponse } from '../transfer/message';
 import { isPassingError, pauseMs } from '../transfer/retry';
 import { failureCode } from '../transfer/wording';

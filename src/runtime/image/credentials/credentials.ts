@@ -1,16 +1,16 @@
 /** Who we are to a registry (formats.md section 17.3): flags and variables, files in Docker's format, credential helpers. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { errnoOf, RuntimeError } from '../../errors';
+import { errnoOf, RuntimeError } from '../../../errors';
 import {
   type Credentials,
   credentialKey,
   credentialsIn,
   helperFor,
   parseDockerConfig,
-} from '../../formats/oci/docker-config';
-import type { JsonObject } from '../../formats/oci/json';
-import { dockerConfigDirectory, userConfigDirectory } from '../user-config';
+} from '../../../formats/oci/docker-config';
+import type { JsonObject } from '../../../formats/oci/json';
+import { dockerConfigDirectory, userConfigDirectory } from '../../user-config';
 import { askHelper } from './credentials-helper';
 
 type Environment = Readonly<Record<string, string | undefined>>;

@@ -1,14 +1,14 @@
 /** Images on web servers: http:// and https://. */
 import { createHash } from 'node:crypto';
-import { RuntimeError } from '../../errors';
-import { progressOf } from './oci/progress-of';
-import { basic } from './oci/token';
-import type { FetchContext, ImageSource } from './source';
-import { download } from './transfer/download';
-import { discard, headerOf, type HttpResponse } from './transfer/message';
-import type { OpenRange } from './transfer/parts';
-import { rangeHeader } from './transfer/range';
-import { shownUrl } from './transfer/wording';
+import { RuntimeError } from '../../../errors';
+import { progressOf } from '../oci/progress-of';
+import { basic } from '../oci/token';
+import type { FetchContext, ImageSource } from '../source/source';
+import { download } from '../transfer/download';
+import { discard, headerOf, type HttpResponse } from '../transfer/message';
+import type { OpenRange } from '../transfer/parts';
+import { rangeHeader } from '../transfer/range';
+import { shownUrl } from '../transfer/wording';
 
 /**
  * Asks for what identifies the file: its address, and what the server says about its age (formats.md section 17.4).

@@ -1,7 +1,7 @@
 /** Docker's credential helpers: programs `docker-credential-NAME` that keep secrets in a key ring. */
-import { RuntimeError } from '../../errors';
-import type { Credentials } from '../../formats/oci/docker-config';
-import { isObject, printable } from '../../formats/oci/json';
+import { RuntimeError } from '../../../errors';
+import type { Credentials } from '../../../formats/oci/docker-config';
+import { isObject, printable } from '../../../formats/oci/json';
 
 /** Their protocol has this for "nothing stored", on standard output. */
 const NOT_FOUND = /credentials not found/i;

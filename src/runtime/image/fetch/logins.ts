@@ -1,19 +1,19 @@
 /** Logins to registries: checked, stored where other programs find them too, and forgotten. */
-import { RuntimeError } from '../../errors';
+import { RuntimeError } from '../../../errors';
 import {
   type Credentials,
   credentialKey,
   helperFor,
   withCredentials,
   withoutCredentials,
-} from '../../formats/oci/docker-config';
-import { credentialFile, readCredentialFile } from './credentials';
-import { eraseWithHelper, storeWithHelper } from './credentials-helper';
-import { userRemoteFile } from './library/endpoint';
-import { encodeRemotes, readRemoteFile, type StoredLogin, writePrivateFile } from './library/remote-file';
-import { transportFor } from './oci/endpoints';
-import { Registry } from './oci/registry';
-import type { HttpClient } from './transfer/http';
+} from '../../../formats/oci/docker-config';
+import { credentialFile, readCredentialFile } from '../credentials/credentials';
+import { eraseWithHelper, storeWithHelper } from '../credentials/credentials-helper';
+import { userRemoteFile } from '../library/endpoint';
+import { encodeRemotes, readRemoteFile, type StoredLogin, writePrivateFile } from '../library/remote-file';
+import { transportFor } from '../oci/endpoints';
+import { Registry } from '../oci/registry';
+import type { HttpClient } from '../transfer/http';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 

@@ -1,12 +1,12 @@
 /** An image that is not a file here, found and identified, but not fetched yet. */
-import type { Recipe } from '../../formats/container/recipe';
-import type { ImageConfig } from '../../formats/oci/config';
-import type { RegistrySettings } from '../config/directives';
-import type { ImageCache } from './cache';
+import type { Recipe } from '../../../formats/container/recipe';
+import type { ImageConfig } from '../../../formats/oci/config';
+import type { RegistrySettings } from '../../config/directives';
+import type { ImageCache } from '../cache/cache';
+import type { TemporaryDirectory } from '../temporary';
+import type { HttpClient } from '../transfer/http';
+import type { PartPolicy } from '../transfer/parts';
 import type { OnProgress } from './progress';
-import type { TemporaryDirectory } from './temporary';
-import type { HttpClient } from './transfer/http';
-import type { PartPolicy } from './transfer/parts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 

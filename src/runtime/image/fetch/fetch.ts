@@ -1,20 +1,20 @@
 /** Images by URI: found, fetched through the cache, and put where they are wanted. */
 import { chmodSync, constants, copyFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { RuntimeError } from '../../errors';
-import type { RegistrySettings } from '../config/directives';
-import { ImageCache } from './cache';
-import type { TryLock } from './cache/lock';
-import type { LibraryPush, PushedImage } from './library/push';
-import type { FoundImage } from './library/search';
-import { prefixed } from './prefixed';
-import type { OnProgress } from './progress';
-import type { Additions, ConvertImage, FetchContext, FetchOptions, ImageSource } from './source';
-import { TemporaryDirectory, temporaryParent } from './temporary';
-import { HttpClient } from './transfer/http';
-import { PartPolicy } from './transfer/parts';
-import { imageScheme, unsupportedUri, withoutLogin } from './uri';
-import { wordedError } from './worded-error';
+import { RuntimeError } from '../../../errors';
+import type { RegistrySettings } from '../../config/directives';
+import { ImageCache } from '../cache/cache';
+import type { TryLock } from '../cache/lock';
+import type { LibraryPush, PushedImage } from '../library/push';
+import type { FoundImage } from '../library/search';
+import { prefixed } from '../prefixed';
+import type { OnProgress } from '../source/progress';
+import type { Additions, ConvertImage, FetchContext, FetchOptions, ImageSource } from '../source/source';
+import { TemporaryDirectory, temporaryParent } from '../temporary';
+import { HttpClient } from '../transfer/http';
+import { PartPolicy } from '../transfer/parts';
+import { imageScheme, unsupportedUri, withoutLogin } from '../uri';
+import { wordedError } from '../worded-error';
 
 export interface FetchRequest {
   env: Readonly<Record<string, string | undefined>>;
@@ -122,7 +122,7 @@ export class Fetcher {
    * @throws RuntimeError NETWORK, REGISTRY, IMAGE_OPEN
    */
   async push(path: string, reference: string): Promise<string> {
-    return (await import('./oci/push')).pushSif(path, reference, this.context);
+    return (await import('../oci/push')).pushSif(path, reference, this.context);
   }
 
   /** Ends connections, and removes what was temporary but for one file, which close() removes. */
@@ -133,17 +133,17 @@ export class Fetcher {
 
   /** Uploads a SIF file to a library. @throws RuntimeError NETWORK, REGISTRY, CONFIG, IMAGE_OPEN */
   async pushToLibrary(push: LibraryPush): Promise<PushedImage | undefined> {
-    return (await import('./library/push')).pushToLibrary(push, this.context);
+    return (await import('../library/push')).pushToLibrary(push, this.context);
   }
 
   /** Images of the library that --library names, else of the active endpoint's. @throws RuntimeError */
   async search(query: string, wanted: { signed: boolean }): Promise<FoundImage[]> {
-    return (await import('./library/search')).searchLibrary(query, wanted, this.context);
+    return (await import('../library/search')).searchLibrary(query, wanted, this.context);
   }
 
   /** Deletes an image of a library. @param reference without `library://` @throws RuntimeError */
   async delete(reference: string): Promise<void> {
-    await (await import('./library/search')).deleteFromLibrary(reference, this.context);
+    await (await import('../library/search')).deleteFromLibrary(reference, this.context);
   }
 
   /** Ends connections and removes what was temporary. */
@@ -210,18 +210,18 @@ async function findSource(reference: string, context: FetchContext): Promise<Ima
   const rest = reference.slice((scheme?.length ?? 0) + 1).replace(/^\/\//, '');
   switch (scheme) {
     case 'oras':
-      return (await import('./oci/oras')).orasSource(rest, context);
+      return (await import('../oci/oras')).orasSource(rest, context);
     case 'http':
     case 'https':
       return (await import('./web')).webSource(reference, context);
     case 'library':
-      return (await import('./library/library-source')).librarySource(rest, context);
+      return (await import('../library/library-source')).librarySource(rest, context);
     case 'docker':
     case 'oci':
     case 'oci-archive':
     case 'docker-archive':
     case 'docker-daemon':
-      return (await import('./oci/oci-source')).ociSource(scheme, rest, context);
+      return (await import('../oci/oci-source')).ociSource(scheme, rest, context);
     default:
       throw unsupportedUri(scheme ?? '', reference);
   }

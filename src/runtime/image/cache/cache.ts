@@ -10,10 +10,10 @@
  */
 import { lstatSync, mkdirSync, type Stats } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import { errnoOf, RuntimeError } from '../../errors';
-import { parseDigest } from '../../formats/oci/digest';
-import { checkBlob, checkEntry, type EntryFacts, publishEntry, removeEntry } from './cache/entry';
-import { acquireLock, type TryLock } from './cache/lock';
+import { errnoOf, RuntimeError } from '../../../errors';
+import { parseDigest } from '../../../formats/oci/digest';
+import { checkBlob, checkEntry, type EntryFacts, publishEntry, removeEntry } from './entry';
+import { acquireLock, type TryLock } from './lock';
 
 /** Kinds of images, by the names of their directories. */
 export type CacheKind = 'oci-tmp' | 'oras' | 'library' | 'net';
