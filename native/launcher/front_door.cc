@@ -169,9 +169,9 @@ int front_door(int argc, char** argv) {
   if (!list_words(argc, argv)) return complain("out of memory");
   if (door.command < door.count) {
     CommandLine line = {door.words + door.command, door.count - door.command, door.bundle.c_str()};
-    list_instances(line);
     TimingOptions timing_options(line.words, line.count);
     if (timing_options.count() && timing::begin() == 0) timing::enter(timing::Phase::Door, {}, start_ns);
+    list_instances(line, timing_options);
     remember_arguments(argc, argv);
     replay(line, timing_options, compile);
   }

@@ -17,6 +17,7 @@
 #include "state/instance_dir.h"
 #include "state/record.h"
 #include "sys/small_file.h"
+#include "timing/report.h"
 #include "wire/wire.h"
 
 namespace davit {
@@ -190,10 +191,22 @@ bool format(const List<Row>& rows, Arena& arena, std::string_view* table) {
   return true;
 }
 
+// `instance list` and nothing else; in front of it and behind it those options may stand.
+bool is_plain(const CommandLine& line, const TimingOptions& options) {
+  constexpr size_t kMost = 2 + 2 * TimingOptions::kMost;
+  const char* words[kMost];
+  size_t removed[TimingOptions::kMost];
+  if (line.count > kMost) return false;
+  CommandLine left = without_options(line, options, options.count(), words, removed);
+  for (size_t i = 0; i < left.removed_count; i++)
+    if (removed[i] == 1) return false;
+  return left.count == 2 && !strcmp(words[0], "instance") && !strcmp(words[1], "list");
+}
+
 }  // namespace
 
-void list_instances(const CommandLine& line) {
-  if (line.count != 2 || strcmp(line.words[0], "instance") || strcmp(line.words[1], "list")) return;
+void list_instances(const CommandLine& line, const TimingOptions& options) {
+  if (!is_plain(line, options)) return;
   if (!plain_environment() || getuid() != geteuid() || getgid() != getegid()) return;
   Text<PATH_MAX> state_dir;
   state_directory(&state_dir);
@@ -203,13 +216,16 @@ void list_instances(const CommandLine& line) {
   List<Row> rows;
   std::string_view table;
   if (!collect(state_dir.c_str(), arena, &rows) || !format(rows, arena, &table)) return;
+  ask_for_timing(options, options.count());
   // What cannot be written is worded by Node.
   sighandler_t on_pipe = signal(SIGPIPE, SIG_IGN);
   ssize_t written = retry([&] { return write(1, table.data(), table.size()); });
   signal(SIGPIPE, on_pipe);
   if (written <= 0) return;
   table.remove_prefix(static_cast<size_t>(written));
-  exit(write_all(1, table) == 0 ? 0 : kFatalStatus);
+  bool whole = write_all(1, table) == 0;
+  timing::report(!whole);
+  exit(whole ? 0 : kFatalStatus);
 }
 
 }  // namespace davit

@@ -13,6 +13,7 @@
 #include "sys/fd_passing.h"
 #include "sys/process_title.h"
 #include "sys/syscalls.h"
+#include "timing/clock.h"
 
 namespace davit {
 namespace {
@@ -154,6 +155,7 @@ void prepare_signals() {
 }
 
 [[noreturn]] void run_servers(Context& ctx, int channel) {
+  timing::forget();
   setsid();
   close_all_but({channel});
   int null = open("/dev/null", O_RDWR | O_CLOEXEC);

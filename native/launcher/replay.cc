@@ -88,11 +88,11 @@ bool find(const CommandLine& line, const TimingOptions& options, Found* found) {
   }
 }
 
-// What the first `taken` options ask for. False when the trace file cannot be opened.
-bool ask_for_timing(const TimingOptions& options, size_t taken) {
+}  // namespace
+
+void ask_for_timing(const TimingOptions& options, size_t taken) {
   if (!taken) timing::forget();
-  if (!timing::on()) return true;
-  timing::shared->outcome = timing::Outcome::Hit;
+  if (!timing::on()) return;
   const char* trace = nullptr;
   for (size_t i = 0; i < taken; i++) {
     if (options[i].trace)
@@ -101,22 +101,21 @@ bool ask_for_timing(const TimingOptions& options, size_t taken) {
       timing::shared->table = 1;
   }
   int error = trace ? timing::open_trace(trace) : 0;
-  if (!error) return true;
+  if (!error) return;
   Text<PATH_MAX + 200> line;
   line.add("FATAL:   open the trace file \"").add(trace).add("\": ").add(errno_name(error)).add(" (");
   line.add(errno_text(error)).add(")\n");
   write_all(2, line.view());
-  return false;
+  exit(kFatalStatus);
 }
-
-}  // namespace
 
 void replay(const CommandLine& given_line, const TimingOptions& options, void (*compile_afresh)()) {
   state_directory(&current.state_dir);
   if (!wanted() || current.state_dir.full()) return;
   Found found;
   if (!find(given_line, options, &found)) return;
-  if (!ask_for_timing(options, found.options)) exit(kFatalStatus);
+  ask_for_timing(options, found.options);
+  if (timing::on()) timing::shared->outcome = timing::Outcome::Hit;
   current.compile_afresh = compile_afresh;
   const CommandLine& line = found.line;
   if (found.plain) replay_plain_join(line, found.join);

@@ -24,10 +24,14 @@ int front_door(int argc, char** argv);
 
 // list.cc: prints the table of `instance list` and exits; returns where the command line is another, or anything is not
 // plain: Node then does it all.
-void list_instances(const CommandLine& line);
+void list_instances(const CommandLine& line, const TimingOptions& options);
 
 // replay.cc. Where instances are kept: as src/runtime/state-directory.ts has it. Another answer would find no plan.
 void state_directory(Text<PATH_MAX>* out);
+
+// replay.cc: what the first `taken` of the options ask for, which are all that there are of this command. Ends this
+// process with a word where the trace file cannot be opened.
+void ask_for_timing(const TimingOptions& options, size_t taken);
 
 // replay.cc: returns when no remembered plan of this command line holds. `compile_afresh` is called when one has failed
 // while this process still was as its caller had started it. `options` are those of `line`.

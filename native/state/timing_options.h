@@ -16,6 +16,7 @@ struct TimingOption {
 
 class TimingOptions {
  public:
+  static constexpr size_t kMost = 8;
   // The first few, in order, up to "--".
   TimingOptions(const char* const* words, size_t count);
   size_t count() const { return count_; }
@@ -24,7 +25,6 @@ class TimingOptions {
   static bool is_one(const char* word);
 
  private:
-  static constexpr size_t kMost = 8;
   TimingOption options_[kMost];
   size_t count_ = 0;
 };

@@ -193,8 +193,21 @@ withWorld('--timing and --trace', (world) => {
       );
     });
 
-    test('is stopped and listed by Node', async () => {
-      expect(await run(['--trace', trace(), 'instance', 'list'])).toMatchObject({ status: 0, stderr: '' });
+    test('is listed by the front door, stopped by Node', async () => {
+      const { stdout } = await run(['instance', 'list']);
+      for (const words of [
+        ['--trace', trace(), 'instance', 'list', '--timing'],
+        ['--timing', `--trace=${trace()}`, 'instance', 'list'],
+      ]) {
+        const listed = await world().davitWith({ env: { DAVIT_NODE: NO_NODE } }, ...words);
+        expect(listed).toMatchObject({ status: 0, stdout });
+        expect(tableOf(listed.stderr).map(({ name }) => name)).toEqual(['door', 'total']);
+        expect(phasesOf(readTrace())).toEqual(['door']);
+      }
+      expect(await hit(['instance', '--timing', 'list'])).toMatchObject({ status: 255 });
+      const refused = await world().davit('--trace', world().cwd, 'instance', 'list');
+      expect(refused).toMatchObject({ status: 255, stdout: '', stderr: expect.stringContaining('EISDIR') });
+      expect(await run(['--trace', trace(), 'instance', 'list', '--json'])).toMatchObject({ status: 0, stderr: '' });
       expect(phasesOf(readTrace())).toEqual(['door', 'node']);
       expect(readTrace().otherData).toMatchObject({ plan: 'none', failed: false });
       expect(steps()).toEqual(['start', 'load', 'parse', 'command']);
