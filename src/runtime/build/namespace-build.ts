@@ -18,7 +18,7 @@ import { Notes } from '../launch/notes';
 import { defaultLaunchOptions } from '../launch/options';
 import { type CompiledPlan, compiled, DAVIT_VERSION, MODE, PLAN_FORMAT } from '../launch/plan';
 import { fetched, referencesOf } from './bootstrap/from-uri';
-import { Bundle } from './bundle/bundle';
+import { Bundle, ERROR_FILE, OWN_FILES, TASK_FILE } from './bundle/bundle';
 import type { Build } from './bundle/context';
 import type { Wanted } from './bundle/fetching';
 import { Interruption } from './bundle/interruption';
@@ -53,10 +53,6 @@ interface InsideError {
   hint?: string;
   step?: number;
 }
-
-const TASK_FILE = 'task.json';
-const ERROR_FILE = 'error.json';
-const OWN_FILES = [TASK_FILE, ERROR_FILE];
 
 /** Maps cannot stand in JSON. */
 const encode = (_key: string, value: unknown): unknown => (value instanceof Map ? { map: [...value] } : value);

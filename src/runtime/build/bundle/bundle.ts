@@ -1,7 +1,17 @@
 /** The private directory that a build works in. */
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, realpathSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  realpathSync,
+} from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { errnoOf, RuntimeError } from '../../../errors';
+import { native } from '../../../native';
 import { temporaryParent } from '../../image/temporary';
 import { detachMounts } from '../rootfs/mounts-below';
 import type { Interruption } from './interruption';
@@ -9,6 +19,14 @@ import type { BuildOptions } from './options';
 import { removeTree } from './target';
 
 const STICKY = 0o1777;
+const PREFIX = 'build-temp-';
+
+/** Locked for as long as the process lives that has made the directory; there is none with `--no-cleanup`. */
+const LOCK_FILE = 'davit.lock';
+export const TASK_FILE = 'task.json';
+export const ERROR_FILE = 'error.json';
+/** What is there before anything is built, and stays until the end. */
+export const OWN_FILES: readonly string[] = [LOCK_FILE, TASK_FILE, ERROR_FILE];
 
 /** `DIR/build-temp-XXXXXX` with the roots of all stages, and what is /tmp for their sections. */
 export class Bundle {
@@ -19,7 +37,10 @@ export class Bundle {
     const parent = resolve(parentOf(options, env));
     let directory: string;
     try {
-      directory = realpathSync(mkdtempSync(join(parent, 'build-temp-')));
+      const { tryLockFile } = native(); // loaded now: nothing may take time between the next two calls
+      removeAbandoned(parent);
+      directory = realpathSync(mkdtempSync(join(parent, PREFIX)));
+      if (!options.noCleanup) tryLockFile(join(directory, LOCK_FILE));
     } catch (cause) {
       const errno = errnoOf(cause);
       const hint = '--tmpdir or DAVIT_TMPDIR names another place';
@@ -72,6 +93,28 @@ export class Bundle {
       chmodSync(path, mode); // past the umask
     }
     return path;
+  }
+}
+
+/**
+ * Removes what killed builds have left of this user's. One that had begun to build is ended, and cleared up, by the
+ * process that was at work in it; one that was killed before has nothing but files of its own, and a lock nobody holds.
+ */
+function removeAbandoned(parent: string): void {
+  for (const name of readdirSync(parent)) {
+    if (!name.startsWith(PREFIX)) continue;
+    const directory = join(parent, name);
+    try {
+      if (lstatSync(directory).uid !== process.geteuid?.()) continue;
+      const found = readdirSync(directory);
+      if (!found.includes(LOCK_FILE) || found.some((file) => !OWN_FILES.includes(file))) continue;
+      const lock = native().tryLockFile(join(directory, LOCK_FILE));
+      if (lock < 0) continue;
+      removeTree(directory);
+      closeSync(lock);
+    } catch {
+      // removed meanwhile, or not ours to look into
+    }
   }
 }
 

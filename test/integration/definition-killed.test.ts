@@ -1,0 +1,60 @@
+/** Builds that are killed before they have begun: the next one clears up behind them, and behind nobody else. */
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test, vi } from 'vitest';
+import { describeWith } from './support/capabilities';
+import { base, buildEnv, leftovers, SECTIONS } from './support/definitions';
+import { type World, withWorld } from './support/world';
+
+function definition(world: World): string {
+  return world.write('small.def', `Bootstrap: localimage\nFrom: ${base(world)}\n%post\n true\n`);
+}
+
+async function buildOnce(world: World): Promise<void> {
+  await world.okWith({ env: buildEnv(world) }, 'build', '--force', world.path('small.sif'), definition(world));
+}
+
+describeWith([...SECTIONS, 'busybox'], 'temporary directories', () => {
+  withWorld('of builds that were killed', (world) => {
+    test('are removed by the next build', async () => {
+      const { DAVIT_TMPDIR = '' } = buildEnv(world());
+      for (let round = 0; round < 4; round++) {
+        const args = ['build', '--force', world().path('killed.sif'), definition(world())];
+        const child = world().spawn(args, { env: buildEnv(world()) });
+        const ended = new Promise((resolve) => child.once('close', resolve));
+        await vi.waitFor(() => expect(readdirSync(DAVIT_TMPDIR)).not.toEqual([]), { timeout: 10_000, interval: 1 });
+        await new Promise((resolve) => setTimeout(resolve, 15 * round));
+        child.kill('SIGKILL');
+        await ended;
+        await vi.waitFor(() => expect(world().processes()).toEqual([]), { timeout: 10_000 });
+        await buildOnce(world());
+        const left = leftovers(world()).flatMap((name) => [name, ...readdirSync(join(DAVIT_TMPDIR, name))]);
+        expect(left).toEqual([]);
+      }
+    }, 60_000);
+
+    test('stay when somebody holds them, or has them from another program', async () => {
+      const { DAVIT_TMPDIR = '' } = buildEnv(world());
+      const make = (name: string, ...files: string[]): string => {
+        const directory = join(DAVIT_TMPDIR, `build-temp-${name}`);
+        mkdirSync(directory);
+        for (const file of files) writeFileSync(join(directory, file), '');
+        return directory;
+      };
+      const abandoned = make('gone', 'davit.lock', 'task.json');
+      const held = make('held', 'davit.lock', 'task.json');
+      const others = [make('other'), make('foreign', 'task.json'), make('begun', 'davit.lock', 'rootfs')];
+      const script = 'flock -n "$0" sh -c "echo held; exec sleep 1000"';
+      const holder = spawn('sh', ['-c', `exec ${script}`, join(held, 'davit.lock')], { detached: true });
+      try {
+        await new Promise((resolve) => holder.stdout.once('data', resolve));
+        await buildOnce(world());
+        expect(existsSync(abandoned)).toBe(false);
+        for (const directory of [held, ...others]) expect(existsSync(directory), directory).toBe(true);
+      } finally {
+        process.kill(-(holder.pid as number), 'SIGKILL');
+      }
+    }, 30_000);
+  });
+});
