@@ -90,6 +90,7 @@ int launch(std::string_view bytes, const Parameters& given) {
     case Mode::Child: return run_child(ctx);
     case Mode::Instance: return plan.batch.names.size ? start_batch(ctx, plan) : start_instance(ctx);
     case Mode::Join: return run_join(ctx, &plan.program);
+    case Mode::Warm: return run_warm(ctx);
   }
   return refuse_plan("unknown mode");
 }

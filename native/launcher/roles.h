@@ -69,6 +69,9 @@ struct PlainJoin {
 // Whether `line` is one of them and nothing else can decide about it: no option, no variable of davit's.
 bool find_plain_join(const CommandLine& line, const char* const* environment, PlainJoin* found);
 
+// warm.cc: mode WARM.
+int run_warm(Context& ctx);
+
 // starter.cc, keeper.cc, init.cc: mode INSTANCE.
 int start_instance(Context& ctx);
 // batch.cc: the same for several instances. `plan` is ctx.plan, whose name it changes.
@@ -85,7 +88,7 @@ bool spawn_server(Context& ctx, const ServerLife& life, pid_t* pid);
 // The plan's mountFuse step, or nullptr.
 const MountFuse* fuse_mount_of(const LaunchPlan& plan);
 
-// image_holder.cc: what launches must have in common to share the FUSE server of the plan's image; empty where none is
+// image_sharing.cc: what launches must have in common to share the FUSE server of the plan's image; empty where none is
 // shared. Looks at the image, which may take for ever: for a process that ends with its terminal.
 ShareKey shared_image_key(const LaunchPlan& plan);
 // Finds the server of that key, or makes it when the plan says so. With one, ctx.shared_image is a clone of its mount

@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/resource.h>
 
 #include "sys/file_lock.h"
@@ -16,7 +17,12 @@ namespace {
 
 constexpr off_t kAlive = 0, kUsed = 1, kMutation = 2, kHolder = 3;
 constexpr int kMutationWaitMs = 5000;
-constexpr int kTries = 100;  // the holder of that moment was just ending
+constexpr int kUnwatchedMs = 2000;  // the user has no inotify instance left: look again
+constexpr int kTries = 100;         // the holder of that moment was just ending
+// Two numbers of 16 digits, each with a blank behind it, so that one can be written without the other.
+constexpr size_t kDigits = 16, kUntilAt = 0, kBehindAt = kDigits + 1;
+constexpr int64_t kMaxTime = 9'000'000'000'000'000;
+constexpr size_t kFileBytes = 1400 + PATH_MAX;
 
 uint64_t hash(std::string_view text) {  // FNV-1a, 64 bits
   uint64_t value = 14695981039346656037ULL;
@@ -54,20 +60,46 @@ Fd open_file(const SharedImage& image, bool make) {
   return file;
 }
 
-// "HOLDER START SERVER START\nKEY"
+// Sixteen digits; negative where there is something else.
+int64_t read_time(int fd, size_t at) {
+  char digits[kDigits + 1] = {};
+  if (pread(fd, digits, kDigits, static_cast<off_t>(at)) != static_cast<ssize_t>(kDigits)) return -1;
+  char* end;
+  int64_t value = strtoll(digits, &end, 10);
+  return end == digits + kDigits ? value : -1;
+}
+
+Text<kDigits + 1> time_text(int64_t value) {
+  value = value < 0 ? 0 : value > kMaxTime ? kMaxTime : value;
+  Text<kDigits + 1> text;
+  for (int64_t unit = 1'000'000'000'000'000; unit; unit /= 10)
+    text.add_char(static_cast<char>('0' + value / unit % 10));
+  return text;
+}
+
+int write_time(int fd, size_t at, int64_t value) {
+  Text<kDigits + 1> text = time_text(value);
+  ssize_t written = pwrite(fd, text.view().data(), text.size(), static_cast<off_t>(at));
+  return written == static_cast<ssize_t>(text.size()) ? 0 : written < 0 ? errno : ENOSPC;
+}
+
+// "UNTIL BEHIND HOLDER START SERVER START LENGTH\nPATHKEY"
 bool read_holder(const ShareKey& key, SharedImage* image) {
-  char text[1400];
+  char text[kFileBytes];
   ssize_t n = pread(image->file.get(), text, sizeof text - 1, 0);
   if (n <= 0) return false;
   text[n] = 0;
   char* line_end = strchr(text, '\n');
-  if (!line_end || key.view() != line_end + 1) return false;
+  if (!line_end) return false;
   char* at = text;
+  for (int times = 0; times < 2; times++) strtoll(at, &at, 10);
   image->holder = static_cast<pid_t>(strtol(at, &at, 10));
   image->holder_start = strtoull(at, &at, 10);
   image->server = static_cast<pid_t>(strtol(at, &at, 10));
   image->server_start = strtoull(at, &at, 10);
-  return at == line_end && image->holder > 0 && image->server > 0;
+  uint64_t path = strtoull(at, &at, 10);
+  if (at != line_end || path > static_cast<size_t>(text + n - line_end - 1)) return false;
+  return key.view() == line_end + 1 + path && image->holder > 0;
 }
 
 // A line for each hierarchy (cgroups(7)): with the first version of control groups, and deep ones, that is much.
@@ -102,13 +134,14 @@ ShareKey share_key(const struct stat& image, const char* const* server_argv, siz
   time(image.st_ctim);
   number(geteuid());
   number(getegid());
+  for (size_t i = 0; i < words; i++) key.add(server_argv[i]).add(" ");
+  if (!groups_file) return key;
   for (auto resource :
        {RLIMIT_NPROC, RLIMIT_SIGPENDING, RLIMIT_MSGQUEUE, RLIMIT_MEMLOCK, RLIMIT_CPU, RLIMIT_AS, RLIMIT_DATA}) {
     struct rlimit limit = {};
     getrlimit(resource, &limit);
     number(limit.rlim_cur);
   }
-  for (size_t i = 0; i < words; i++) key.add(server_argv[i]).add(" ");
   add_control_groups(groups_file, &key);
   return key;
 }
@@ -150,7 +183,7 @@ void let_go_of_file(SharedImage* image) {
   image->file.reset();
 }
 
-int become_holder(const ShareKey& key, SharedImage* image, int report) {
+int become_holder(const ShareKey& key, SharedImage* image, int report, std::string_view path) {
   image->file = open_file(*image, false);
   struct stat st;
   if (!image->file.valid() || fstat(image->file.get(), &st) != 0) return errno ? errno : EINVAL;
@@ -162,10 +195,11 @@ int become_holder(const ShareKey& key, SharedImage* image, int report) {
     if (set_lock(image->file.get(), kUsed, F_WRLCK) == 0) forget_holder(*image);
     return EPIPE;
   }
-  Text<1400> text;
+  Text<kFileBytes> text;
+  for (int times = 0; times < 2; times++) text.add(time_text(0).view()).add(" ");
   text.add_number(image->holder).add(" ").add_number(static_cast<int64_t>(image->holder_start)).add(" ");
-  text.add_number(image->server).add(" ").add_number(static_cast<int64_t>(image->server_start)).add("\n");
-  text.add(key.view());
+  text.add_number(image->server).add(" ").add_number(static_cast<int64_t>(image->server_start)).add(" ");
+  text.add_number(static_cast<int64_t>(path.size())).add("\n").add(path).add(key.view());
   int fd = image->file.get();
   if (ftruncate(fd, 0) != 0) return errno;
   ssize_t written = pwrite(fd, text.view().data(), text.size(), 0);
@@ -174,8 +208,58 @@ int become_holder(const ShareKey& key, SharedImage* image, int report) {
   return set_lock(fd, kAlive, F_WRLCK);
 }
 
-void await_last_user(SharedImage* image) {
-  wait_for_lock(image->file.get(), kUsed, F_WRLCK);
+int keep_until(const SharedImage& image, int64_t until_ms) { return write_time(image.file.get(), kUntilAt, until_ms); }
+
+int keep_behind_last_user(const SharedImage& image, int64_t for_ms) {
+  if (read_time(image.file.get(), kBehindAt) == for_ms && !for_ms) return 0;
+  // Also when it says so already: the holder is told that there has been a user.
+  return write_time(image.file.get(), kBehindAt, for_ms);
+}
+
+namespace {
+
+int64_t kept_until(int fd, int64_t last_use) {
+  int64_t until = read_time(fd, kUntilAt), behind = last_use + read_time(fd, kBehindAt);
+  return until > behind ? until : behind;
+}
+
+// Tells of changes of the file, and of its end. From a directory: the holder of a FUSE mount sees no path of the host.
+Fd watch_file(const SharedImage& image) {
+  Fd watch(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+  bool there = watch.valid() && fchdir(image.dir.get()) == 0 &&
+               inotify_add_watch(watch.get(), image.name.c_str(), IN_MODIFY | IN_ATTRIB | IN_DELETE_SELF) >= 0;
+  (void)!chdir("/");
+  return there ? static_cast<Fd&&>(watch) : Fd();
+}
+
+// Waits until the time is over; true when something has happened to the file before. A user may have no watch left.
+bool sleep_until(int64_t until_ms, const Fd& watch) {
+  int64_t left = until_ms - now_ms();
+  if (!watch.valid() && left > kUnwatchedMs) left = kUnwatchedMs;
+  if (left > INT_MAX) left = INT_MAX;
+  struct pollfd wait = {watch.get(), POLLIN, 0};
+  if (left <= 0 || poll(&wait, 1, static_cast<int>(left)) <= 0) return false;
+  char events[1024];
+  while (read(watch.get(), events, sizeof events) > 0) continue;
+  return true;
+}
+
+}  // namespace
+
+void await_end(SharedImage* image) {
+  int fd = image->file.get();
+  Fd watch;
+  int64_t last_use = now_ms();
+  for (bool changed = true, watched = false;; changed = sleep_until(kept_until(fd, last_use), watch)) {
+    bool used = set_lock(fd, kUsed, F_WRLCK) != 0;
+    if (used) wait_for_lock(fd, kUsed, F_WRLCK);
+    if (used || changed) last_use = now_ms();
+    if (!still_there(*image)) return;
+    if (kept_until(fd, last_use) <= now_ms()) break;
+    if (!watched) watch = watch_file(*image);  // and what was said before it was there is read again
+    watched = true;
+    set_lock(fd, kUsed, F_UNLCK);
+  }
   forget_holder(*image);
 }
 

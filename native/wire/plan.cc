@@ -133,6 +133,7 @@ const char* decode_plan(std::string_view message, Arena& arena, LaunchPlan* plan
       case f::LaunchPlan::format: plan->format = static_cast<uint32_t>(p.value); break;
       case f::LaunchPlan::davit_version: plan->davit_version = d.text(p); break;
       case f::LaunchPlan::mode: plan->mode = static_cast<Mode>(p.value); break;
+      case f::LaunchPlan::warm_ms: plan->warm_ms = p.value; break;
       case f::LaunchPlan::namespaces: decode(d, p.bytes, &plan->namespaces); break;
       case f::LaunchPlan::program: decode(d, p.bytes, &plan->program); break;
       case f::LaunchPlan::instance: decode(d, p.bytes, &plan->instance); break;
@@ -149,7 +150,7 @@ const char* decode_plan(std::string_view message, Arena& arena, LaunchPlan* plan
   });
   if (d.error) return d.error;
   if (plan->format != kPlanFormat) return "the plan has another format than this launcher: rebuild davit";
-  if (static_cast<uint32_t>(plan->mode) > 3) return "the plan has an unknown mode";
+  if (static_cast<uint32_t>(plan->mode) > static_cast<uint32_t>(Mode::Warm)) return "the plan has an unknown mode";
   return nullptr;
 }
 

@@ -17,7 +17,7 @@ struct List {
   T* end() const { return data + size; }
 };
 
-enum class Mode : uint32_t { InPlace = 0, Child = 1, Instance = 2, Join = 3 };
+enum class Mode : uint32_t { InPlace = 0, Child = 1, Instance = 2, Join = 3, Warm = 4 };
 
 // One line a message where it fits: this is read beside the schema.
 // clang-format off
@@ -27,12 +27,18 @@ struct Namespaces { bool user, mount, pid, ipc, uts, net; IdMap id_map; };
 
 struct Propagation { bool is_private; };
 struct Session { uint64_t size_bytes; };
-struct MountSquashfs { const char* image; uint64_t offset_bytes, size_bytes; const char* loop_dir; };
+struct MountSquashfs {
+  const char* image;
+  uint64_t offset_bytes, size_bytes;
+  const char *loop_dir, *share_dir;
+  uint64_t warm_ms;
+};
 struct MountFuse {
   const char* image;
   List<const char*> server_argv;
   const char *source, *subtype, *share_dir;
   bool share_make;
+  uint64_t warm_ms;
 };
 struct MountDirectory { const char* path; };
 struct MountExt3 {
@@ -123,6 +129,7 @@ struct LaunchPlan {
   Output output{};
   TemporaryImage temporary_image{};
   Batch batch{};
+  uint64_t warm_ms = 0;
 };
 
 constexpr uint32_t kPlanFormat = 1;

@@ -7,13 +7,15 @@ namespace davit {
 namespace f = fields;
 
 void decode(Decoder& d, std::string_view m, MountSquashfs* out) {
-  out->image = out->loop_dir = "";
+  out->image = out->loop_dir = out->share_dir = "";
   d.each(m, [&](const Field& p) {
     switch (p.number) {
       case f::MountSquashfs::image: out->image = d.text(p); break;
       case f::MountSquashfs::offset_bytes: out->offset_bytes = p.value; break;
       case f::MountSquashfs::size_bytes: out->size_bytes = p.value; break;
       case f::MountSquashfs::loop_dir: out->loop_dir = d.text(p); break;
+      case f::MountSquashfs::share_dir: out->share_dir = d.text(p); break;
+      case f::MountSquashfs::warm_ms: out->warm_ms = p.value; break;
     }
   });
 }
@@ -28,6 +30,7 @@ void decode(Decoder& d, std::string_view m, MountFuse* out) {
       case f::MountFuse::subtype: out->subtype = d.text(p); break;
       case f::MountFuse::share_dir: out->share_dir = d.text(p); break;
       case f::MountFuse::share_make: out->share_make = p.value; break;
+      case f::MountFuse::warm_ms: out->warm_ms = p.value; break;
     }
   });
 }

@@ -50,9 +50,9 @@ pid_t hold(const ShareKey& key, SharedImage* maker) {
     maker->holder_start = davit::process_start_time(getpid());
     maker->server = getppid();
     maker->server_start = davit::process_start_time(getppid());
-    if (davit::become_holder(key, maker, ready[1]) != 0) _exit(1);
+    if (davit::become_holder(key, maker, ready[1], "/image") != 0) _exit(1);
     close(ready[1]);
-    davit::await_last_user(maker);
+    davit::await_end(maker);
     _exit(0);
   }
   close(ready[1]);
@@ -131,26 +131,75 @@ void a_late_holder_changes_nothing() {
   // Another holder is there.
   pid_t holder = hold(key, &maker);
   CHECK(davit::holder_made(key, &maker));
-  CHECK(davit::become_holder(key, &late, report[1]) == EAGAIN);
+  CHECK(davit::become_holder(key, &late, report[1], "/late") == EAGAIN);
   CHECK(davit::share_image(directory.c_str(), key, true, &user) == Share::Alive && user.holder == holder);
   // It has ended, and the maker has given up.
   kill(holder, SIGKILL);
   status_of(holder);
   close(report[0]);
-  CHECK(davit::become_holder(key, &late, report[1]) == EPIPE);
+  CHECK(davit::become_holder(key, &late, report[1], "/late") == EPIPE);
   late.file.reset();
   // The maker has removed the file, and there is another of that name.
   int other[2];
   CHECK(pipe(other) == 0);
   davit::forget_holder(maker);
-  CHECK(davit::become_holder(key, &late, other[1]) == ENOENT);
+  CHECK(davit::become_holder(key, &late, other[1], "/late") == ENOENT);
   CHECK(davit::share_image(directory.c_str(), key, true, &user) == Share::Absent);
-  CHECK(davit::become_holder(key, &late, other[1]) == ESTALE);
+  CHECK(davit::become_holder(key, &late, other[1], "/late") == ESTALE);
   late.file.reset();
   struct stat st;
   CHECK(fstat(user.file.get(), &st) == 0 && st.st_size == 0);
   davit::forget_holder(user);
   for (int fd : {report[1], other[0], other[1]}) close(fd);
+}
+
+// Nobody uses the image, and it is kept until the time that a user has named, or for as long behind the last one.
+void kept_for_a_while() {
+  constexpr int kWhileMs = 300;
+  for (int behind : {0, 1}) {
+    ShareKey key = key_of("warm image");
+    SharedImage user;
+    CHECK(davit::share_image(directory.c_str(), key, true, &user) == Share::Absent);
+    pid_t holder = hold(key, &user);
+    CHECK(davit::holder_made(key, &user));
+    int64_t begin = davit::now_ms();
+    if (behind) {
+      CHECK(davit::keep_behind_last_user(user, kWhileMs) == 0);
+      usleep(kWhileMs * 1000);
+      begin = davit::now_ms();
+    } else {
+      CHECK(davit::keep_until(user, begin + kWhileMs) == 0);
+    }
+    user = SharedImage();
+    SharedImage next;
+    CHECK(davit::share_image(directory.c_str(), key, false, &next) == Share::Alive && next.holder == holder);
+    next = SharedImage();
+    CHECK(status_of(holder) == 0);
+    CHECK(davit::now_ms() - begin >= kWhileMs);
+    CHECK(files() == 0);
+  }
+}
+
+// It sleeps, and is told that it need not, or that its file is gone.
+void woken_early() {
+  for (int how = 0; how < 3; how++) {
+    ShareKey key = key_of("warm image");
+    SharedImage user;
+    CHECK(davit::share_image(directory.c_str(), key, true, &user) == Share::Absent);
+    pid_t holder = hold(key, &user);
+    CHECK(davit::holder_made(key, &user) && davit::keep_until(user, davit::now_ms() + 1000000) == 0);
+    std::string file = directory + "/" + user.name.c_str();
+    user = SharedImage();
+    usleep(50000);
+    CHECK(waitpid(holder, nullptr, WNOHANG) == 0);
+    if (how == 0) CHECK(davit::share_image(directory.c_str(), key, false, &user) == Share::Alive);
+    if (how == 0) CHECK(davit::keep_until(user, 0) == 0);
+    user = SharedImage();
+    if (how == 1) CHECK(unlink(file.c_str()) == 0);
+    if (how == 2) CHECK(truncate(file.c_str(), 0) == 0);  // no time can be read there
+    CHECK(status_of(holder) == 0);
+    CHECK(files() == 0);
+  }
 }
 
 // Many at once, each of which comes and goes: never two holders, and none is left.
@@ -248,6 +297,8 @@ int main() {
   a_dead_holder_is_replaced();
   a_maker_that_fails_leaves_nothing();
   a_late_holder_changes_nothing();
+  kept_for_a_while();
+  woken_early();
   crowds();
   foreign_files_are_not_trusted();
   keys_tell_apart();

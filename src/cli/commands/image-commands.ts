@@ -31,6 +31,40 @@ export const IMAGE_COMMANDS: readonly CommandSpec[] = [
     load: () => import('./cache/list'),
   },
   {
+    name: 'image',
+    usage: '<command>',
+    summary: 'Images that are kept mounted between instances',
+    args: [0, -1],
+  },
+  {
+    name: 'image cool',
+    usage: '<image path>',
+    summary: 'Keep an image mounted no longer than it is used',
+    examples: ['davit image cool lab.sif'],
+    args: [1, 1],
+    load: async () => (await import('./image/warm')).cool,
+  },
+  {
+    name: 'image list',
+    usage: '[list options...]',
+    summary: 'Show which of your images are mounted, and for how long',
+    examples: ['davit image list', 'davit image list --json'],
+    args: [0, 0],
+    load: async () => (await import('./image/warm')).list,
+  },
+  {
+    name: 'image warm',
+    usage: '[warm options...] <image path>',
+    summary: 'Keep an image mounted, so that its next launch need not mount it',
+    description:
+      'Mounts the image, where it is not mounted yet, and keeps it so for that time, also while nothing runs from it: the ' +
+      'next launches have it at once. A later call replaces the time; 0 is what image cool does.',
+    examples: ['davit image warm lab.sif', 'davit image warm --for 1h30m lab.sif'],
+    args: [1, 1],
+    flagsAnywhere: true,
+    load: async () => (await import('./image/warm')).warm,
+  },
+  {
     name: 'inspect',
     usage: '[inspect options...] <image path>',
     summary: 'Show what an image says about itself',

@@ -1,11 +1,11 @@
-/** Flags of inspect and run-help. */
+/** Flags of inspect, run-help, overlay create and image. */
 import { type Flag, type FlagDetails, type FlagType, flag } from './flag';
 
 const row = (commands: string, type: FlagType, name: string, help: string, details: FlagDetails = {}): Flag =>
   flag(type, name, help, { commands: commands.split(' '), ...details });
 
 export function imageFlags(): Flag[] {
-  return [...inspectFlags(), ...overlayFlags()];
+  return [...inspectFlags(), ...overlayFlags(), ...warmFlags()];
 }
 
 function inspectFlags(): Flag[] {
@@ -23,6 +23,13 @@ function inspectFlags(): Flag[] {
     inspect('bool', 'runscript', 'the runscript', { short: 'r' }),
     inspect('bool', 'startscript', 'the startscript', { short: 's' }),
     inspect('bool', 'test', 'the test script', { short: 't' }),
+  ];
+}
+
+function warmFlags(): Flag[] {
+  return [
+    flag('string', 'for', 'for how long, from now on: 90s, 10m, 1h30m', { commands: ['image warm'], default: '10m' }),
+    flag('bool', 'json', 'print JSON', { commands: ['image list'], short: 'j' }),
   ];
 }
 

@@ -51,7 +51,7 @@ function groupsOf(command: string): (() => Flag[])[] {
   if (['pull', 'push', 'search', 'delete', 'cache', 'registry'].includes(command.split(' ')[0] as string)) {
     return [registryFlags];
   }
-  if (['inspect', 'overlay create', 'run-help'].includes(command)) return [imageFlags];
+  if (['inspect', 'overlay create', 'run-help'].includes(command) || command.startsWith('image ')) return [imageFlags];
   if (command.startsWith('sif ')) return [sifFlags];
   if (['sign', 'verify', 'key'].includes(command.split(' ')[0] as string)) return [signingFlags];
   if (/^(remote|keyserver) /.test(command)) return [remoteFlags, otherFlags];

@@ -5,6 +5,7 @@
  */
 import { errnoOf, RuntimeError } from '../../errors';
 import { existsSync, readdirSync, readFileSync } from '../../observed-fs';
+import { parseDuration } from './duration';
 import { type Directive, defaultConfig, directives, type LaunchConfig, splitList } from './directives';
 
 const CONFIG_DIR = '/etc/davit';
@@ -125,6 +126,11 @@ function parse({ name, type }: Directive, value: string, where: string): unknown
   if (type === 'number') {
     if (!/^\d{1,12}$/.test(value)) throw badLine(where, `"${name}" takes a number, not "${value}"`);
     return Number(value);
+  }
+  if (type === 'duration') {
+    const ms = parseDuration(value);
+    if (ms === undefined) throw badLine(where, `"${name}" takes a time such as 90s, 10m or 1h30m, not "${value}"`);
+    return ms;
   }
   const choices = type === 'bool' ? ['yes', 'no'] : type;
   if (!choices.includes(value)) throw badLine(where, `"${name}" takes ${choices.join(' or ')}, not "${value}"`);

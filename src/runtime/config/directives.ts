@@ -44,6 +44,8 @@ export interface LaunchConfig {
   conversionMaxEntries: number;
   /** Launches are remembered and repeated without compiling them (docs/plan-cache.md). */
   planCache: boolean;
+  /** For how long an image stays mounted behind its last instance, in milliseconds. */
+  warmImagesMs: number;
 }
 
 /** The part that fetching images looks at. */
@@ -57,7 +59,7 @@ export type RegistrySettings = Pick<
   | 'conversionMaxEntries'
 >;
 
-export type DirectiveType = 'bool' | 'number' | 'text' | 'list' | readonly string[];
+export type DirectiveType = 'bool' | 'number' | 'duration' | 'text' | 'list' | readonly string[];
 
 export interface Directive {
   name: string;
@@ -106,6 +108,7 @@ const EFFECTIVE: [string, DirectiveType, string, keyof LaunchConfig][] = [
   ['conversion max size', 'number', '262144', 'conversionMaxSize'],
   ['conversion max entries', 'number', '1000000', 'conversionMaxEntries'],
   ['plan cache', 'bool', YES, 'planCache'],
+  ['warm images', 'duration', '0', 'warmImagesMs'],
 ];
 
 /** Known to Apptainer and without effect here: read without a complaint, so that a site can copy its file. */
@@ -167,7 +170,7 @@ export function defaultConfig(): LaunchConfig {
   const config: Record<string, unknown> = {};
   for (const [, type, fallback, key] of EFFECTIVE) {
     if (type === 'bool') config[key] = fallback === YES;
-    else if (type === 'number') config[key] = Number(fallback);
+    else if (type === 'number' || type === 'duration') config[key] = Number(fallback);
     else if (type === 'list') config[key] = splitList(fallback);
     else config[key] = fallback;
   }

@@ -10,7 +10,7 @@ import { type BindSpec, parseBinds } from './bind-spec';
 import { planEnvironment } from './environment';
 import { addHostnameFile, checkHostname } from './generated-files';
 import { planHome } from './home';
-import { chooseDriver, type DriverChoice, imageLayer, TEMPORARY_DESCRIPTOR } from './image-layer';
+import { chooseDriver, type DriverChoice, imageLayer, type Sharing, TEMPORARY_DESCRIPTOR } from './image-layer';
 import { collectInjected } from './injected';
 import { type MountContext, parseNoMount } from './mount-context';
 import { addMounts } from './mounts';
@@ -156,9 +156,26 @@ function loopDirectory(stateDir: string): string {
   return `${stateDir}/loops`;
 }
 
+/** Who serves which image to a plain user's launches. */
+export function fuseDirectory(stateDir: string): string {
+  return `${stateDir}/fuse`;
+}
+
+/** Who keeps which image of root's mounted. */
+export function warmDirectory(stateDir: string): string {
+  return `${stateDir}/warm`;
+}
+
 /** What launches of one image have in common. A single command uses what it finds and leaves nothing behind. */
-function sharing({ stateDir, instanceName }: Launch): { loopDir: string; shareDir: string; makeShared: boolean } {
-  return { loopDir: loopDirectory(stateDir), shareDir: `${stateDir}/fuse`, makeShared: instanceName !== undefined };
+function sharing({ stateDir, instanceName, config }: Launch): Sharing {
+  const makeShared = instanceName !== undefined;
+  return {
+    loopDir: loopDirectory(stateDir),
+    fuseDir: fuseDirectory(stateDir),
+    warmDir: warmDirectory(stateDir),
+    makeShared,
+    warmMs: makeShared ? config.warmImagesMs : 0,
+  };
 }
 
 function planSteps(launch: Launch): Step[] {

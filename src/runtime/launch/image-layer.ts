@@ -37,14 +37,21 @@ export function chooseDriver(image: Image, options: LaunchOptions, caller: Calle
   return { driver: 'squashfuse_ll', server };
 }
 
-export interface LayerRequest {
-  image: Image;
-  choice: DriverChoice;
+export interface Sharing {
   /** Directory that remembers which loop device serves which image. */
   loopDir: string;
   /** Directory that remembers which FUSE server serves which image; `makeShared`: this launch leaves one behind. */
-  shareDir: string;
+  fuseDir: string;
   makeShared: boolean;
+  /** Directory that remembers who keeps an image of root's mounted. */
+  warmDir: string;
+  /** For how long this launch wants the image kept behind its last user; 0 for no longer than that. */
+  warmMs: number;
+}
+
+export interface LayerRequest extends Sharing {
+  image: Image;
+  choice: DriverChoice;
   unpackedDir?: string;
 }
 
@@ -52,7 +59,8 @@ export interface LayerRequest {
  * The step that mounts the image.
  * @throws RuntimeError IMAGE_UNSUPPORTED when a copy is needed and there is none.
  */
-export function imageLayer({ image, choice, loopDir, shareDir, makeShared, unpackedDir }: LayerRequest): Step {
+export function imageLayer(request: LayerRequest): Step {
+  const { image, choice, loopDir, fuseDir, makeShared, warmDir, warmMs, unpackedDir } = request;
   const { driver, server } = choice;
   if (driver === 'sandbox') return { mountDirectory: { path: image.path } };
   if (driver === 'unpacked') {
@@ -64,7 +72,9 @@ export function imageLayer({ image, choice, loopDir, shareDir, makeShared, unpac
   const path = image.isTemporary ? `/proc/self/fd/${TEMPORARY_DESCRIPTOR}` : image.path;
   if (driver === 'squashfs') {
     // Nobody else will ever want the device of a temporary image.
-    return { mountSquashfs: { image: path, offsetBytes, sizeBytes, loopDir: image.isTemporary ? '' : loopDir } };
+    const shared = image.isTemporary ? '' : loopDir;
+    const warm = warmMs > 0 && !image.isTemporary ? { shareDir: warmDir, warmMs } : {};
+    return { mountSquashfs: { image: path, offsetBytes, sizeBytes, loopDir: shared, ...warm } };
   }
   return {
     mountFuse: {
@@ -72,8 +82,9 @@ export function imageLayer({ image, choice, loopDir, shareDir, makeShared, unpac
       serverArgv: serverArgv(server as string, offsetBytes),
       source: driver,
       subtype: driver,
-      shareDir,
+      shareDir: fuseDir,
       shareMake: makeShared,
+      ...(warmMs > 0 ? { warmMs } : {}),
     },
   };
 }

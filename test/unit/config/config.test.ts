@@ -38,6 +38,14 @@ describe('the configuration', () => {
     expect(sources.get('mount dev')).toBe(`${directory}/davit.conf:4`);
   });
 
+  it('takes times', () => {
+    expect(defaultConfig().warmImagesMs).toBe(0);
+    write('davit.conf', 'warm images = 1h30m\n');
+    expect(loadConfig({ directory }).config.warmImagesMs).toBe(5_400_000);
+    write('davit.conf', 'warm images = 10\n');
+    expect(() => loadConfig({ directory })).toThrow(/davit.conf:1: "warm images" takes a time such as/);
+  });
+
   it('lists are separated by commas or repeated; a later file replaces them', () => {
     write('davit.conf', 'bind path = /a, /b:/c\nbind path = /d\n');
     expect(loadConfig({ directory }).config.bindPath).toEqual(['/a', '/b:/c', '/d']);
