@@ -1,5 +1,5 @@
 // Fuzzes a parser for as long as one likes; the tests run a few seconds of the same.
-//   node scripts/fuzz.mjs sif|squashfs|layers|shell [--minutes N] [--libsquashfs ARCHIVE]
+//   node scripts/fuzz.mjs sif|squashfs|layers|shell|plan [--minutes N] [--libsquashfs ARCHIVE]
 // All but sif need clang++ with libFuzzer (Debian: clang-14, libclang-rt-14-dev). Begins with the kept corpus
 // (test/native/NAME_corpus, test/unit/formats/sif-corpus); what it learns lies in build/fuzz/NAME/corpus, what it finds
 // in build/fuzz/NAME/found. An input that found something belongs into the kept corpus. ARCHIVE: a libsquashfs.a built
@@ -22,9 +22,10 @@ const targets = {
   squashfs: image,
   layers: image,
   shell: { sources: () => sources('native/shell'), libraries: [] },
+  plan: { sources: () => ['native/state', 'native/wire', 'native/sys', 'native/timing'].flatMap(sources), libraries: [] },
 };
 
-const compile = ['-std=c++20', '-g', '-O1', '-fno-rtti', '-D_GNU_SOURCE', '-Inative', '-Itest/native'];
+const compile = ['-std=c++20', '-g', '-O1', '-fno-rtti', '-D_GNU_SOURCE', '-Inative', '-Itest/native', '-Ibuild/generated'];
 const sanitize = ['-fsanitize=fuzzer,address,undefined', '-fno-sanitize-recover=undefined'];
 /** Seconds, MiB and bytes: an input that needs more is a finding. */
 const limits = ['-timeout=60', '-rss_limit_mb=1500', '-max_len=40000'];
