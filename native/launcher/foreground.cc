@@ -11,6 +11,8 @@
 #include "executor/executor.h"
 #include "launcher/overlay_servers.h"
 #include "launcher/roles.h"
+#include "launcher/way_back.h"
+#include "sys/descriptors.h"
 #include "sys/fd.h"
 #include "sys/syscalls.h"
 #include "timing/report.h"
@@ -84,12 +86,23 @@ bool enter_in_place(Context& ctx, SharedImage* used) {
   return run_steps(ctx);
 }
 
+// A step has failed: whoever is to try again is the process that its caller started.
+static int fail_in_place(Context& ctx, WayBack& way_back) {
+  if (ctx.committed && !ctx.pivoted && way_back.take()) {
+    ctx.committed = false;
+    if (ctx.file_limit) lower_file_limit(ctx.file_limit);
+  }
+  return report_failure(ctx);
+}
+
 int run_in_place(Context& ctx) {
   if (writes_overlay_image(ctx.plan)) return run_attended(ctx);
   timing::enter(timing::Phase::Clone);
   timing::report_before_exec();
   SharedImage used;
-  if (!spawn_overlay_servers(ctx) || !enter_in_place(ctx, &used)) return report_failure(ctx);
+  WayBack way_back;
+  if (ctx.on_failure) way_back.prepare(ctx.plan.namespaces);
+  if (!spawn_overlay_servers(ctx) || !enter_in_place(ctx, &used)) return fail_in_place(ctx, way_back);
   timing::enter(timing::Phase::Action);
   if (run_program(ctx, environ, "") == ProgramEnd::Exited) return timing::report(), ctx.failure.exit_status;
   return report_failure(ctx);

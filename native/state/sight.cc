@@ -174,7 +174,7 @@ bool same_variables(const char* prefix, std::string_view seen, const char* const
 
 bool not_expired(std::string_view seen) {
   char text[64] = {};
-  if (seen.size() >= sizeof text) return false;
+  if (seen.empty() || seen.size() >= sizeof text) return false;
   memcpy(text, seen.data(), seen.size());
   char* end;
   long long from = strtoll(text, &end, 10), to = strtoll(end, &end, 10), now = time(nullptr);
