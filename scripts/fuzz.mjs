@@ -22,10 +22,22 @@ const targets = {
   squashfs: image,
   layers: image,
   shell: { sources: () => sources('native/shell'), libraries: [] },
-  plan: { sources: () => ['native/state', 'native/wire', 'native/sys', 'native/timing'].flatMap(sources), libraries: [] },
+  plan: {
+    sources: () => ['native/state', 'native/wire', 'native/sys', 'native/timing'].flatMap(sources),
+    libraries: [],
+  },
 };
 
-const compile = ['-std=c++20', '-g', '-O1', '-fno-rtti', '-D_GNU_SOURCE', '-Inative', '-Itest/native', '-Ibuild/generated'];
+const compile = [
+  '-std=c++20',
+  '-g',
+  '-O1',
+  '-fno-rtti',
+  '-D_GNU_SOURCE',
+  '-Inative',
+  '-Itest/native',
+  '-Ibuild/generated',
+];
 const sanitize = ['-fsanitize=fuzzer,address,undefined', '-fno-sanitize-recover=undefined'];
 /** Seconds, MiB and bytes: an input that needs more is a finding. */
 const limits = ['-timeout=60', '-rss_limit_mb=1500', '-max_len=40000'];
