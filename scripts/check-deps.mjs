@@ -42,6 +42,12 @@ const runNeeds = [
     debian: 'squashfuse',
     fedora: 'squashfuse',
   },
+  { what: 'newuidmap (--fakeroot with sub-ids)', program: ['newuidmap'], debian: 'uidmap', fedora: 'shadow-utils' },
+];
+
+/** What `npm test` looks at in addition. */
+const testNeeds = [
+  { what: 'mkfs.ext3 (overlay create)', program: ['mkfs.ext3'], debian: 'e2fsprogs', fedora: 'e2fsprogs' },
   {
     what: 'fuse2fs (ext3 overlays for plain users)',
     program: ['fuse2fs'],
@@ -54,12 +60,6 @@ const runNeeds = [
     debian: 'fuse-overlayfs',
     fedora: 'fuse-overlayfs',
   },
-  { what: 'newuidmap (--fakeroot with sub-ids)', program: ['newuidmap'], debian: 'uidmap', fedora: 'shadow-utils' },
-];
-
-/** What `npm test` looks at in addition. */
-const testNeeds = [
-  { what: 'mkfs.ext3 (overlay create)', program: ['mkfs.ext3'], debian: 'e2fsprogs', fedora: 'e2fsprogs' },
   { what: 'mksquashfs (test images)', program: ['mksquashfs'], debian: 'squashfs-tools', fedora: 'squashfs-tools' },
   {
     what: 'a static busybox (test images)',

@@ -50,7 +50,7 @@ struct MountExt3 {
 };
 struct Rootfs {
   bool writable, session_upper, user_xattr, allow_setuid;
-  const char *upper_dir, *work_dir, *overlay_server;
+  const char *upper_dir, *work_dir, *overlay_server = "";
 };
 struct Bind {
   const char *source, *target, *origin;

@@ -86,6 +86,31 @@ void passing() {
   close(pair[1]);
 }
 
+void messages() {
+  int pair[2], pipes[2], fds[davit::kMaxPassedFds];
+  size_t count = 9;
+  CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0 && pipe(pipes) == 0);
+  uint64_t sent = 42, received = 0;
+  CHECK(davit::send_message(pair[0], &sent, sizeof sent, pipes, 2) == 0);
+  CHECK(davit::receive_message(pair[1], &received, sizeof received, fds, &count) && received == 42 && count == 2);
+  CHECK(fcntl(fds[0], F_GETFD) & FD_CLOEXEC && write(fds[1], "x", 1) == 1 && read(pipes[0], &received, 1) == 1);
+  close(fds[0]);
+  close(fds[1]);
+  CHECK(davit::send_message(pair[0], &sent, sizeof sent, nullptr, 0) == 0);
+  CHECK(davit::receive_message(pair[1], &received, sizeof received, fds, &count) && count == 0);
+  // Of another size it is nothing of ours, and its descriptors are closed: then nobody can write to the pipe any more.
+  CHECK(davit::send_message(pair[0], &sent, 4, &pipes[1], 1) == 0);
+  close(pipes[1]);
+  CHECK(!davit::receive_message(pair[1], &received, sizeof received, fds, &count) && count == 0);
+  CHECK(read(pipes[0], &received, 1) == 0);
+  CHECK(davit::send_message(pair[0], &sent, sizeof sent, fds, davit::kMaxPassedFds + 1) == E2BIG);
+  close(pair[0]);
+  CHECK(!davit::receive_message(pair[1], &received, sizeof received, fds, &count));
+  CHECK(davit::send_message(pair[1], &sent, sizeof sent, nullptr, 0) == EPIPE);
+  close(pair[1]);
+  close(pipes[0]);
+}
+
 void processes() {
   CHECK(davit::boot_id().size() == 36);
   CHECK(davit::now_ms() > 1600000000000);
@@ -179,6 +204,7 @@ int main(int argc, char** argv) {
   if (argc > 1) return forget();
   descriptors();
   passing();
+  messages();
   processes();
   clones();
   small_files();
