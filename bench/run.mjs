@@ -1,4 +1,5 @@
 // npm run bench [-- QUESTION...] [--rounds N] [--json FILE] [--svg FILE]: measures davit beside an empty Node and its peers.
+// npm run bench -- regression [--save] [--baseline FILE] [--tolerance N]: has it become slower? Exit code 1 when it has.
 import { writeFileSync } from 'node:fs';
 import { availableParallelism, loadavg, release } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -8,21 +9,37 @@ import { closeBench, openBench } from './support/bench.mjs';
 import { interrupt } from './support/rounds.mjs';
 import { print } from './support/report.mjs';
 import { imageQuestions } from './images.mjs';
+import { launch } from './launch.mjs';
 import { layers } from './layers.mjs';
 import { plot } from './support/plot.mjs';
 import { listStop } from './list-stop.mjs';
 import { memory } from './memory.mjs';
+import { regression } from './regression.mjs';
 import { scale } from './scale.mjs';
 import { start } from './start.mjs';
 
-const questions = { start, exec, 'list-stop': listStop, memory, scale, api, layers, ...imageQuestions };
-const usage = `usage: run.mjs [${Object.keys(questions).join('|')}]... [--rounds N] [--json FILE] [--svg FILE]`;
+const questions = { launch, start, exec, 'list-stop': listStop, memory, scale, api, layers, ...imageQuestions };
+/** Not among those that are measured when none is named. */
+const checks = { regression };
+const all = { ...questions, ...checks };
+const usage =
+  `usage: run.mjs [${Object.keys(all).join('|')}]... [--rounds N] [--json FILE] [--svg FILE] ` +
+  '[--save] [--baseline FILE] [--tolerance N]';
 
 async function main() {
-  const options = { rounds: { type: 'string', default: '20' }, json: { type: 'string' }, svg: { type: 'string' } };
+  const options = {
+    rounds: { type: 'string', default: '20' },
+    json: { type: 'string' },
+    svg: { type: 'string' },
+    save: { type: 'boolean' },
+    baseline: { type: 'string' },
+    tolerance: { type: 'string' },
+  };
   const { values, positionals } = parseArgs({ options, allowPositionals: true });
   const rounds = Number(values.rounds);
-  if (!(rounds >= 1) || positionals.some((name) => !Object.hasOwn(questions, name))) throw new Error(usage);
+  const tolerance = values.tolerance === undefined ? undefined : Number(values.tolerance);
+  const known = positionals.every((name) => Object.hasOwn(all, name));
+  if (!(rounds >= 1) || !known || (tolerance !== undefined && !(tolerance >= 1))) throw new Error(usage);
   const bench = openBench();
   const results = [];
   for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => interrupt(signal));
@@ -31,11 +48,12 @@ async function main() {
     say(`${machine.cpus} CPUs, Linux ${machine.kernel}, Node ${machine.node}, ${rounds} rounds`);
     for (const name of positionals.length > 0 ? positionals : Object.keys(questions)) {
       const load = loadavg()[0];
-      const result = await questions[name](bench, rounds);
+      const result = await all[name](bench, rounds, { ...values, tolerance });
       result.load = [load, loadavg()[0]];
       print(result);
       say(`load: ${result.load.map((value) => value.toFixed(1)).join(' before, ')} after`);
       results.push({ name, ...result });
+      if (result.failed) process.exitCode = 1;
     }
     const skips = [...bench.skips];
     const plots = results.flatMap(({ plot: wanted = [] }) => wanted);

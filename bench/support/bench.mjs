@@ -16,7 +16,7 @@ import {
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { findApptainer, findBwrap, findCrun } from './peers.mjs';
-import { compileTimer, expectSuccess, root, Timer } from './clock.mjs';
+import { expectSuccess, placeRunner, root, Timer } from './clock.mjs';
 
 export const davit = join(root, 'bin/davit');
 const systemPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -34,7 +34,7 @@ export function openBench() {
   const { uid, gid, homedir, username } = userInfo();
   bench.subjects.push(subject(bench, { name: uid === 0 ? 'root' : username, uid, gid, home: homedir }));
   const other = uid === 0 ? testUser() : undefined;
-  if (other) bench.subjects.push(subject(bench, other, ['--user', `${other.uid}:${other.gid}`]));
+  if (other) bench.subjects.push(subject(bench, other, { user: `${other.uid}:${other.gid}` }));
   else if (uid === 0) bench.skip('plain user: no user DAVIT_TEST_USER, hpc or davit-test here');
   else bench.skip('root: not run as root');
   bench.crun = findCrun(bench);
@@ -46,7 +46,7 @@ export function openBench() {
 /** All that is made lies where every user and every peer sees it. */
 function makeOrClean(temporary) {
   try {
-    compileTimer(temporary);
+    placeRunner(temporary);
     return makeImages(temporary);
   } catch (error) {
     rmSync(temporary, { recursive: true, force: true });
@@ -76,16 +76,16 @@ function testUser() {
 }
 
 /** One user with a clean environment, a timer and a state directory of its own. */
-function subject(bench, user, timerArgs = []) {
+function subject(bench, user, identity = {}) {
   const own = join(bench.temporary, user.name);
   mkdirSync(own, { mode: 0o700 });
   if (process.getuid() === 0) chownSync(own, user.uid, user.gid);
   const clean = { PATH: systemPath, HOME: user.home };
   const env = { ...clean, DAVIT_STATE_DIR: join(own, 'state') };
-  const timer = new Timer(['--dir', '/tmp', ...timerArgs]);
+  const timer = new Timer({ directory: '/tmp', ...identity });
   const run = async (command, variables, options) =>
     expectSuccess(command, await timer.run(command, variables, options));
-  const made = { ...user, group: user.name, own, clean, env, timerArgs, timer };
+  const made = { ...user, group: user.name, own, clean, env, identity, timer };
   made.node = () => run([process.execPath, '-e', '0'], clean);
   made.davit = (...args) => run([davit, ...args], env);
   // Without the plan cache: what a launch costs that is not the repetition of another (docs/plan-cache.md).
@@ -98,7 +98,7 @@ function subject(bench, user, timerArgs = []) {
     JSON.parse((await run([davit, 'instance', 'list', '--json'], env, { output: true })).out).instances;
   bench.closers.push(async () => {
     if ((await made.instances()).length > 0) await made.davit('instance', 'stop', '--all');
-    timer.close();
+    await timer.close();
   });
   return made;
 }

@@ -1,8 +1,8 @@
 // The programs davit is measured beside: crun, bwrap and, where it is installed, apptainer.
 import { execFileSync } from 'node:child_process';
-import { accessSync, constants, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expectSuccess, Timer } from './clock.mjs';
+import { expectSuccess, machinery, Timer } from './clock.mjs';
 
 /** crun for root: a bundle on the same root directory, with the cgroup2 view that some versions insist on. */
 export function findCrun(bench) {
@@ -20,7 +20,7 @@ export function findCrun(bench) {
   delete config.linux.resources;
   writeFileSync(file, JSON.stringify(config));
   const [{ clean }] = bench.subjects;
-  const timer = new Timer(['--cgroup2', '--dir', bundle]);
+  const timer = new Timer({ cgroup2: true, directory: bundle });
   bench.closers.push(() => timer.close());
   // Without cgroups: their rules for devices need a right that some machines do not give, and davit makes none either.
   const global = [program, '--cgroup-manager=disabled', '--root', join(bench.temporary, 'crun')];
@@ -48,26 +48,25 @@ export function findBwrap(bench) {
  * root directory it is installed in. The timer itself is started with these, so that entering is not measured.
  */
 export function findApptainer(bench) {
-  const given = (process.env.DAVIT_BENCH_APPTAINER ?? 'apptainer').split(/\s+/).filter(Boolean);
-  const prefix = given.slice(0, -1);
-  let program;
+  const [request] = machinery.parseCompare(['apptainer'], process.env);
+  let found;
   try {
-    const [shell, ...rest] = [...prefix, '/bin/sh', '-c', `command -v ${given.at(-1)}`];
-    program = execFileSync(shell, rest, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
-  } catch {
-    return void bench.skip('apptainer: neither on PATH nor named by DAVIT_BENCH_APPTAINER');
+    found = machinery.findPeer(request, process.env.PATH ?? '');
+  } catch (error) {
+    return void bench.skip(`apptainer (or DAVIT_BENCH_APPTAINER): ${error.message}`);
   }
+  const { prefix, program } = found;
   const timers = new Map();
   const envOf = (subject) => ({ APPTAINER_CONFIGDIR: join(subject.own, 'apptainer'), ...droppedCapabilities(subject) });
   const run = async (subject, args, options) => {
-    if (!timers.has(subject)) timers.set(subject, new Timer(['--dir', '/tmp', ...subject.timerArgs], prefix));
+    if (!timers.has(subject)) timers.set(subject, new Timer({ directory: '/tmp', prefix, ...subject.identity }));
     const env = { ...subject.clean, ...envOf(subject) };
     return expectSuccess(['apptainer', ...args], await timers.get(subject).run([program, ...args], env, options));
   };
   bench.closers.push(async () => {
     for (const [subject, timer] of timers) {
       await run(subject, ['instance', 'stop', '--all']).catch(() => undefined);
-      timer.close();
+      await timer.close();
     }
   });
   const list = (subject) => listed(run, subject);
@@ -100,13 +99,5 @@ async function listed(run, subject) {
 }
 
 export function onPath(name) {
-  for (const folder of (process.env.PATH ?? '').split(':')) {
-    try {
-      accessSync(join(folder, name), constants.X_OK);
-      return join(folder, name);
-    } catch {
-      // the next one
-    }
-  }
-  return undefined;
+  return machinery.onPath(name, process.env.PATH ?? '');
 }

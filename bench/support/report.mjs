@@ -1,9 +1,10 @@
 // Tables for people: Markdown, which is also what docs/performance.md holds.
 
 /** Prints a result: its title, the rows, and what else was found. */
-export function print({ title, rows = [], table, facts = [] }) {
+export function print({ title, rows = [], table, text, facts = [] }) {
   const lines = [`\n## ${title}\n`];
   if (rows.length > 0) lines.push(...timeTable(rows));
+  if (text) lines.push('```', text.trimEnd(), '```');
   if (table) lines.push(...markdown(table[0], table.slice(1)));
   if (facts.length > 0) lines.push('', ...facts.map((fact) => `- ${fact}`));
   process.stdout.write(`${lines.join('\n')}\n`);

@@ -1,10 +1,19 @@
 // Interleaved rounds (A, B, C, A, B, C, ...): what disturbs the machine for a while disturbs all cases alike.
+import { machinery } from './clock.mjs';
+
 const warmUpRounds = 3;
 let interruptedBy;
+const listeners = [];
 
 /** Ends the measurement before its next case, so that the end can clean up. */
 export function interrupt(signal) {
   interruptedBy = signal;
+  for (const listener of listeners) listener();
+}
+
+/** Calls it when the measurement is to end. */
+export function onInterrupt(listener) {
+  listeners.push(listener);
 }
 
 /**
@@ -38,10 +47,8 @@ export async function measure(cases, rounds, warmUp = warmUpRounds) {
 
 /** Median, smallest value and 90th percentile (nearest rank). */
 export function summary(values) {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const median = sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-  return { median, min: sorted[0], p90: sorted[Math.ceil(sorted.length * 0.9) - 1] };
+  const { p50, min, p90 } = machinery.summarize(values);
+  return { median: p50, min, p90 };
 }
 
 /** Runs several commands as one sample: their times are added. */

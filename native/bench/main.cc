@@ -1,6 +1,7 @@
 // davit-bench-runner: starts commands and times them; the measuring core of `davit bench` and of bench/.
 //
 //   davit-bench-runner [--cgroup2] [--user UID:GID] [--dir DIRECTORY] [--slots N] [--fifo PREFIX]
+//                      [--step-limit SECONDS]
 //
 // Says "RUNNER PID\n", then reads requests (request.h) from standard input and answers (batch.h) on standard output,
 // one at a time, until its input ends. A Node process would add milliseconds of its own to every command; this one is
@@ -40,6 +41,7 @@ using davit::bench::Slot;
 constexpr long kCgroup2Magic = 0x63677270;  // linux/magic.h
 constexpr long kMostSlots = 1024;
 constexpr int kPatienceMs = 5000;
+constexpr long kStepLimitSeconds = 120;
 
 [[noreturn]] void die(const char* what) {
   fprintf(stderr, "davit-bench-runner: %s: %s\n", what, strerror(errno));
@@ -110,7 +112,7 @@ bool await_request(int signal_fd, KeptCommands* kept) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  long slot_count = 1;
+  long slot_count = 1, limit_seconds = kStepLimitSeconds;
   std::string fifo_prefix;
   for (int i = 1; i < argc; i++) {
     const bool has_value = i + 1 < argc;
@@ -124,14 +126,18 @@ int main(int argc, char** argv) {
       slot_count = strtol(argv[++i], nullptr, 10);
     else if (!strcmp(argv[i], "--fifo") && has_value)
       fifo_prefix = argv[++i];
+    else if (!strcmp(argv[i], "--step-limit") && has_value)
+      limit_seconds = strtol(argv[++i], nullptr, 10);
   }
   if (slot_count < 1 || slot_count > kMostSlots) die("--slots");
+  if (limit_seconds < 1) die("--step-limit");
+  const uint64_t limit_ns = static_cast<uint64_t>(limit_seconds) * 1000 * davit::bench::kNanosPerMilli;
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   const int signal_fd = watch_children();
   if (signal_fd < 0) die("signalfd");
   std::vector<Slot> slots(static_cast<size_t>(slot_count));
   for (size_t i = 0; i < slots.size(); i++)
-    if (!slots[i].open(fifo_prefix, static_cast<long>(i))) die("open a slot");
+    if (!slots[i].open(fifo_prefix, static_cast<long>(i), limit_ns)) die("open a slot");
 
   printf("RUNNER %d\n", getpid());
   fflush(stdout);

@@ -15,7 +15,6 @@
 namespace davit::bench {
 namespace {
 
-constexpr uint64_t kLongestStepNs = 120000 * kNanosPerMilli;
 // Whoever starts a service may return before the payload has got a processor.
 constexpr uint64_t kReadyAfterExitNs = 5000 * kNanosPerMilli;
 constexpr int kNotExecuted = 127;
@@ -70,7 +69,8 @@ uint64_t now_ns() {
   return static_cast<uint64_t>(t.tv_sec) * 1000000000u + static_cast<uint64_t>(t.tv_nsec);
 }
 
-bool Slot::open(const std::string& fifo_prefix, long number) {
+bool Slot::open(const std::string& fifo_prefix, long number, uint64_t limit_ns) {
+  limit_ns_ = limit_ns;
   number_ = number;
   null_.reset(::open("/dev/null", O_RDWR | O_CLOEXEC));
   out_.reset(memfd_create("out", MFD_CLOEXEC));
@@ -127,7 +127,7 @@ void Slot::spawn(const Step& step) {
 
   Outcome& outcome = outcomes_.back();
   outcome.begin = now_ns();
-  deadline_ = outcome.begin + kLongestStepNs;
+  deadline_ = outcome.begin + limit_ns_;
   const int failed = posix_spawn(&command_, argv[0], &actions, &attributes, argv.data(), envp.data());
   posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
@@ -142,7 +142,7 @@ void Slot::end_kept() {
   const pid_t target = found == kept_->end() ? 0 : deepest(found->second);
   Outcome& outcome = outcomes_.back();
   outcome.begin = now_ns();
-  deadline_ = outcome.begin + kLongestStepNs;
+  deadline_ = outcome.begin + limit_ns_;
   if (target == 0) return fail(kEndedEarly);
   command_ = found->second;
   kept_->erase(found);

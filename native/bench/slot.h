@@ -34,7 +34,8 @@ using KeptCommands = std::map<long, pid_t>;
 class Slot {
  public:
   // fifo: prefix of its name, made when it is missing; empty for none. False with errno.
-  bool open(const std::string& fifo_prefix, long number);
+  // limit_ns: longest time of a step.
+  bool open(const std::string& fifo_prefix, long number, uint64_t limit_ns);
 
   bool busy() const { return job_ >= 0; }
   bool finished() const { return finished_; }
@@ -64,6 +65,7 @@ class Slot {
   const Step& step() const { return request_->steps[outcomes_.size() - 1]; }
 
   long number_ = 0, job_ = -1;
+  uint64_t limit_ns_ = 0;
   Fd fifo_, null_, out_, err_;
   const Request* request_ = nullptr;
   KeptCommands* kept_ = nullptr;

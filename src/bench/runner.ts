@@ -55,6 +55,8 @@ export interface RunnerOptions {
   /** `UID:GID` that it becomes; root alone. */
   user?: string;
   directory?: string;
+  /** Longest time of one step; 120 s unless given. */
+  stepLimitSeconds?: number;
   slots?: number;
   /** Of the FIFOs through which payloads speak; the number of the slot is added. */
   fifoPrefix?: string;
@@ -65,7 +67,7 @@ export interface RunnerOptions {
 }
 
 const OWN_FAILURES: Record<number, string> = {
-  256: 'no end within 120 s',
+  256: 'no end within the limit of time',
   257: 'the payload has not said that it runs',
   258: 'the clock of the container is not that of the machine',
   259: 'it ended before it was told to',
@@ -107,6 +109,7 @@ export class Runner {
     if (options.cgroup2) args.push('--cgroup2');
     if (options.user !== undefined) args.push('--user', options.user);
     if (options.directory !== undefined) args.push('--dir', options.directory);
+    if (options.stepLimitSeconds !== undefined) args.push('--step-limit', String(options.stepLimitSeconds));
     if (fifoPrefix !== undefined) args.push('--fifo', fifoPrefix);
     const [command, ...rest] = [...prefix, program, ...args] as [string, ...string[]];
     // In a session of its own: a Ctrl-C in the terminal must leave it alive until it is told to clean up.
