@@ -191,7 +191,7 @@ function processFlags(): Flag[] {
     onStarts('bool', 'atomic', 'of several instances, start all or none: after a failure stop those already started', {
       own: true,
     }),
-    onStarts('int', 'jobs', 'of several instances, launch so many at a time (default: two for each core)', {
+    onStarts('int', 'jobs', 'of several instances, launch so many at a time (default: eight for each core)', {
       own: true,
     }),
     onStarts('seconds', 'wait', 'wait so many seconds for the startscript, and fail if it fails', {

@@ -30,7 +30,7 @@ export interface StartedInstance extends InstanceInfo {
 export interface StartManyOptions extends StartOptions {
   /** All or nothing: after a failure nothing more is started, and what this call has started is stopped again. */
   atomic?: boolean;
-  /** Launches at one time, 1 to 32; two for each core when absent. */
+  /** Launches at one time, 1 to 32; eight for each core when absent. */
   jobs?: number;
   /** Nothing more is started once it is aborted. With `atomic` that counts as a failure. */
   signal?: AbortSignal;

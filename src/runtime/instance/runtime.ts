@@ -268,10 +268,10 @@ export class Runtime {
   }
 }
 
-/** A launch waits for the kernel about as long as it computes. */
+/** A launch waits for the kernel (namespaces, unmounts) several times as long as it computes. */
 function defaultJobs(): number {
   const { availableParallelism } = require('node:os') as typeof import('node:os');
-  return Math.min(2 * availableParallelism(), MAX_LAUNCHES);
+  return Math.min(8 * availableParallelism(), MAX_LAUNCHES);
 }
 
 function missing(name: string): RuntimeError {
