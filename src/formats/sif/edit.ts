@@ -56,11 +56,11 @@ export class SifEdit {
     return this.descriptors;
   }
 
-  /** The end of the last object: what lies behind it belongs to none. */
+  /** The end of the last object, or of the table where that comes last: what lies behind it belongs to none. */
   get endBytes(): number {
     return this.descriptors.reduce(
       (end, { offsetBytes, sizeBytes }) => Math.max(end, offsetBytes + sizeBytes),
-      this.header.dataOffsetBytes,
+      Math.max(this.header.dataOffsetBytes, this.header.tableOffsetBytes + this.header.tableSizeBytes),
     );
   }
 
