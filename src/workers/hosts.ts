@@ -2,7 +2,7 @@
  * The processes in which tasks run (host.ts), for whoever must end them at once: on a signal, before what they have made
  * is removed. Imports nothing heavy.
  */
-import { lstatSync, readFileSync, rmSync } from 'node:fs';
+import { lstatSync, readFileSync, renameSync, rmSync } from 'node:fs';
 
 /** A file or directory that means nothing until its task has ended well. */
 export interface Partial {
@@ -20,6 +20,7 @@ const live = new Set<Host>();
 const PATIENCE_MS = 5000;
 const STEP_MS = 1;
 const TRIES = 20;
+const GONE = '.gone';
 
 /** @returns a function that forgets it again */
 export function rememberHost(host: Host): () => void {
@@ -64,17 +65,31 @@ export function partialAt(path: string): Partial {
   return ino === undefined ? { path } : { path, ino };
 }
 
-/** Somebody may still be writing below it; what he makes vanishes beneath him. */
+/**
+ * Removes it. Its task may still be at work on it, and about to give it its final name: it loses the present one first,
+ * so that nothing half removed can get another. What is made below it meanwhile vanishes as well.
+ */
 export function removePartial(partial: Partial | undefined): void {
   if (!partial) return;
+  const { path, ino } = partial;
+  if (ino !== undefined && lstatSync(path, { throwIfNoEntry: false })?.ino !== ino) return;
+  const gone = `${path}${GONE}`;
+  const from = renamed(path, gone) ? gone : path;
   for (let tries = TRIES; tries > 0; tries--) {
     try {
-      const { path, ino } = partial;
-      if (ino !== undefined && lstatSync(path, { throwIfNoEntry: false })?.ino !== ino) return;
-      rmSync(path, { recursive: true, force: true });
+      rmSync(from, { recursive: true, force: true });
       return;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOTEMPTY') return;
     }
+  }
+}
+
+function renamed(from: string, to: string): boolean {
+  try {
+    renameSync(from, to);
+    return true;
+  } catch {
+    return false; // it is not there (any more), or another file system
   }
 }
