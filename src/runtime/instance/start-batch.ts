@@ -7,7 +7,11 @@ import { instanceInfo } from './info';
 import type { StartedInstance } from './runtime-options';
 import { spawnBatch } from './spawn';
 import type { Attempt } from './start-many';
-import type { InstanceStore } from './store';
+import type { Found, InstanceStore } from './store';
+
+/** How long a start may take that has lost its launcher, and how often is looked. */
+const SETTLE_MS = 10_000;
+const SETTLE_STEP_MS = 5;
 
 export interface BatchRequest {
   plan: LaunchPlan;
@@ -36,20 +40,35 @@ export async function startBatch(request: BatchRequest): Promise<(Attempt<Starte
   const batch = compiled({ ...plan, batch: { names: [...names], jobs, atomic } }, []);
   const options = { env, stdio: [stdin, -1, -1] as [number, number, number], ...(abort ? { signal: abort } : {}) };
   const { outcomes, signal } = await spawnBatch(batch, addon, options);
+  const attempts: (Attempt<StartedInstance> | undefined)[] = [];
   let untold = signal;
-  return names.map((name, index) => {
+  for (const [index, name] of names.entries()) {
     const outcome = outcomes[index];
-    if (outcome instanceof RuntimeError) return { error: outcome };
-    if (outcome) return startAttempt(store, name, outcome, plan.instance?.waitSeconds ?? 0);
-    if (signal === undefined) return undefined;
-    // Somebody has killed the launcher: an instance may be up that it had no time to tell of.
-    const found = store.find(name);
-    if (found?.state === 'alive' && found.record.startedAtMs >= begin)
-      return { started: { ...instanceInfo(found.record), earlyErrors: '' } };
-    if (untold === undefined) return undefined;
-    untold = undefined;
-    return { error: new RuntimeError('NATIVE', `the launcher was killed by signal ${signal}`) };
-  });
+    if (outcome instanceof RuntimeError) attempts.push({ error: outcome });
+    else if (outcome) attempts.push(startAttempt(store, name, outcome, plan.instance?.waitSeconds ?? 0));
+    else if (signal === undefined) attempts.push(undefined);
+    else {
+      // Somebody has killed the launcher: an instance may be up that it had no time to tell of.
+      const found = await settled(store, name);
+      if (found?.state === 'alive' && found.record.startedAtMs >= begin) {
+        attempts.push({ started: { ...instanceInfo(found.record), earlyErrors: '' } });
+      } else {
+        const message = `the launcher was killed by signal ${untold}`;
+        attempts.push(untold === undefined ? undefined : { error: new RuntimeError('NATIVE', message) });
+        untold = undefined;
+      }
+    }
+  }
+  return attempts;
+}
+
+/** An instance whose keeper has lost its launcher: it comes up, or it gives up, in a moment. */
+async function settled(store: InstanceStore, name: string): Promise<Found | undefined> {
+  const { setTimeout: pause } = await import('node:timers/promises');
+  const end = Date.now() + SETTLE_MS;
+  let found = store.find(name);
+  for (; found?.state === 'starting' && Date.now() < end; found = store.find(name)) await pause(SETTLE_STEP_MS);
+  return found;
 }
 
 /**

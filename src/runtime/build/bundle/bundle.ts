@@ -8,6 +8,7 @@ import {
   mkdtempSync,
   readdirSync,
   realpathSync,
+  rmdirSync,
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { errnoOf, RuntimeError } from '../../../errors';
@@ -20,6 +21,10 @@ import { removeTree } from './target';
 
 const STICKY = 0o1777;
 const PREFIX = 'build-temp-';
+/** Of those that are locked: an empty one was left by a build that was killed in its first moment. */
+const LOCKED_PREFIX = `${PREFIX}davit-`;
+/** Another build may take the new directory for an abandoned one until it is locked. */
+const TRIES = 100;
 
 /** Locked for as long as the process lives that has made the directory; there is none with `--no-cleanup`. */
 const LOCK_FILE = 'davit.lock';
@@ -28,7 +33,7 @@ export const ERROR_FILE = 'error.json';
 /** What is there before anything is built, and stays until the end. */
 export const OWN_FILES: readonly string[] = [LOCK_FILE, TASK_FILE, ERROR_FILE];
 
-/** `DIR/build-temp-XXXXXX` with the roots of all stages, and what is /tmp for their sections. */
+/** `DIR/build-temp-davit-XXXXXX` with the roots of all stages, and what is /tmp for their sections. */
 export class Bundle {
   constructor(readonly directory: string) {}
 
@@ -37,10 +42,8 @@ export class Bundle {
     const parent = resolve(parentOf(options, env));
     let directory: string;
     try {
-      const { tryLockFile } = native(); // loaded now: nothing may take time between the next two calls
       removeAbandoned(parent);
-      directory = realpathSync(mkdtempSync(join(parent, PREFIX)));
-      if (!options.noCleanup) tryLockFile(join(directory, LOCK_FILE));
+      directory = realpathSync(options.noCleanup ? mkdtempSync(join(parent, PREFIX)) : makeLocked(parent));
     } catch (cause) {
       const errno = errnoOf(cause);
       const hint = '--tmpdir or DAVIT_TMPDIR names another place';
@@ -96,9 +99,24 @@ export class Bundle {
   }
 }
 
+/** A new directory, locked by this process for as long as it lives. @throws a system error */
+function makeLocked(parent: string): string {
+  const { tryLockFile } = native();
+  for (let tries = 1; ; tries++) {
+    const directory = mkdtempSync(join(parent, LOCKED_PREFIX));
+    try {
+      const lock = tryLockFile(join(directory, LOCK_FILE));
+      if (lock >= 0 && existsSync(join(directory, LOCK_FILE))) return directory;
+      if (lock >= 0) closeSync(lock);
+    } catch (error) {
+      if (existsSync(directory) || tries === TRIES) throw error;
+    }
+  }
+}
+
 /**
  * Removes what killed builds have left of this user's. One that had begun to build is ended, and cleared up, by the
- * process that was at work in it; one that was killed before has nothing but files of its own, and a lock nobody holds.
+ * process that was at work in it; one that was killed before has nothing, or files of its own and a lock nobody holds.
  */
 function removeAbandoned(parent: string): void {
   for (const name of readdirSync(parent)) {
@@ -107,6 +125,7 @@ function removeAbandoned(parent: string): void {
     try {
       if (lstatSync(directory).uid !== process.geteuid?.()) continue;
       const found = readdirSync(directory);
+      if (found.length === 0 && name.startsWith(LOCKED_PREFIX)) rmdirSync(directory);
       if (!found.includes(LOCK_FILE) || found.some((file) => !OWN_FILES.includes(file))) continue;
       const lock = native().tryLockFile(join(directory, LOCK_FILE));
       if (lock < 0) continue;
