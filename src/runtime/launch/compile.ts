@@ -1,7 +1,6 @@
 /** The order of things: options, image and caller in; a launch plan out. Nothing is changed, little is looked up. */
 import { basename, resolve } from 'node:path';
 import { RuntimeError } from '../../errors';
-import { davit } from '../../schema/generated/record';
 import { loadConfig } from '../config/config';
 import type { LaunchConfig } from '../config/directives';
 import type { Image } from '../image/types';
@@ -12,6 +11,7 @@ import { addHostnameFile, checkHostname } from './generated-files';
 import { planHome } from './home';
 import { chooseDriver, type DriverChoice, imageLayer, type Sharing, TEMPORARY_DESCRIPTOR } from './image-layer';
 import { collectInjected } from './injected';
+import { bindList, planInstance } from './instance-plan';
 import { type MountContext, parseNoMount } from './mount-context';
 import { addMounts } from './mounts';
 import { type NamespacePlan, planNamespaces } from './namespaces';
@@ -36,7 +36,6 @@ import { actionScript } from './script';
 export const FALLBACK_SHELL = '/bin/sh';
 const DEFAULT_UMASK = 0o022;
 const MIB = 1024 * 1024;
-const RECORD_FORMAT = 1;
 
 export interface ImageLaunchRequest {
   action: Action;
@@ -266,52 +265,4 @@ export function workingDirectory(
 ): { path: string; fatal: boolean; fallbacks: string[] } {
   if (asked !== undefined) return { path: resolve('/', asked), fatal: true, fallbacks: [] };
   return { path: wanted, fatal: false, fallbacks: [...new Set([home, '/'])].filter((path) => path !== wanted) };
-}
-
-/** APPTAINER_BIND: the targets in the order given; nested launches bind them again. */
-function bindList(binds: BindSpec[]): string {
-  return binds
-    .filter(({ nonested }) => !nonested)
-    .map(({ target }) => target)
-    .join(',');
-}
-
-function planInstance(launch: Launch, name: string): NonNullable<LaunchPlan['instance']> {
-  const { options, caller, stateDir } = launch;
-  const host = (path: string): string => resolve(caller.cwd, path);
-  return {
-    stateDir,
-    name,
-    logDir: options.logDir === undefined ? `${stateDir}/logs` : host(options.logDir),
-    record: encodeRecord(launch),
-    waitSeconds: options.waitSeconds ?? 0,
-    pidFile: options.pidFile === undefined ? '' : host(options.pidFile),
-  };
-}
-
-/** The part of the record (src/schema/record.proto) that is known before the start. */
-function encodeRecord(launch: Launch): Uint8Array {
-  const { image, caller, namespaces, choice, mounts, overlays, options } = launch;
-  const privileges = launch.privileges[0]?.privileges;
-  return davit.InstanceRecord.encode({
-    format: RECORD_FORMAT,
-    davitVersion: DAVIT_VERSION,
-    uid: caller.uid,
-    user: caller.user.name,
-    image: image.path,
-    imageDev: image.dev,
-    imageIno: image.ino,
-    driver: choice.driver,
-    home: mounts.home.target,
-    userNamespace: namespaces.namespaces.user,
-    fakeroot: namespaces.fakeroot,
-    noNewPrivs: privileges?.noNewPrivs ?? false,
-    dropAllCapabilities: privileges?.dropAll ?? false,
-    keepCapabilities: privileges?.keepMask ?? 0,
-    bindList: bindList(launch.binds),
-    imageName: basename(image.path),
-    app: options.app ?? '',
-    writableTmpfs: overlays.writableTmpfs,
-    isRun: launch.isRun ?? false,
-  }).finish();
 }
