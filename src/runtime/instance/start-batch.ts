@@ -41,6 +41,7 @@ export async function startBatch(request: BatchRequest): Promise<(Attempt<Starte
   const options = { env, stdio: [stdin, -1, -1] as [number, number, number], ...(abort ? { signal: abort } : {}) };
   const { outcomes, signal } = await spawnBatch(batch, addon, options);
   const attempts: (Attempt<StartedInstance> | undefined)[] = [];
+  const patience = Date.now() + SETTLE_MS; // for all of them together
   let untold = signal;
   for (const [index, name] of names.entries()) {
     const outcome = outcomes[index];
@@ -49,7 +50,7 @@ export async function startBatch(request: BatchRequest): Promise<(Attempt<Starte
     else if (signal === undefined) attempts.push(undefined);
     else {
       // Somebody has killed the launcher: an instance may be up that it had no time to tell of.
-      const found = await settled(store, name);
+      const found = await settled(store, name, patience);
       if (found?.state === 'alive' && found.record.startedAtMs >= begin) {
         attempts.push({ started: { ...instanceInfo(found.record), earlyErrors: '' } });
       } else {
@@ -63,11 +64,10 @@ export async function startBatch(request: BatchRequest): Promise<(Attempt<Starte
 }
 
 /** An instance whose keeper has lost its launcher: it comes up, or it gives up, in a moment. */
-async function settled(store: InstanceStore, name: string): Promise<Found | undefined> {
+async function settled(store: InstanceStore, name: string, untilMs: number): Promise<Found | undefined> {
   const { setTimeout: pause } = await import('node:timers/promises');
-  const end = Date.now() + SETTLE_MS;
   let found = store.find(name);
-  for (; found?.state === 'starting' && Date.now() < end; found = store.find(name)) await pause(SETTLE_STEP_MS);
+  for (; found?.state === 'starting' && Date.now() < untilMs; found = store.find(name)) await pause(SETTLE_STEP_MS);
   return found;
 }
 

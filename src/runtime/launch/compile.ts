@@ -5,19 +5,19 @@ import { loadConfig } from '../config/config';
 import type { LaunchConfig } from '../config/directives';
 import type { Image } from '../image/types';
 import { stateDirectory } from '../state-directory';
-import { type BindSpec, parseBinds } from './bind-spec';
+import { parseBinds } from './bind-spec';
 import { planEnvironment } from './environment';
 import { addHostnameFile, checkHostname } from './generated-files';
 import { planHome } from './home';
 import { chooseDriver, type DriverChoice, imageLayer, type Sharing, TEMPORARY_DESCRIPTOR } from './image-layer';
 import { collectInjected } from './injected';
-import { bindList, planInstance } from './instance-plan';
+import { bindList, type InstanceLaunch, planInstance } from './instance-plan';
 import { type MountContext, parseNoMount } from './mount-context';
 import { addMounts } from './mounts';
-import { type NamespacePlan, planNamespaces } from './namespaces';
+import { planNamespaces } from './namespaces';
 import { Notes } from './notes';
 import type { Action, Caller, LaunchOptions } from './options';
-import { type OverlayPlan, planOverlays } from './overlays';
+import { planOverlays } from './overlays';
 import {
   type CompiledPlan,
   compiled,
@@ -85,16 +85,9 @@ export function compileImageLaunch(request: ImageLaunchRequest): CompiledPlan {
 }
 
 /** What the parts of a launch look at. */
-interface Launch extends ImageLaunchRequest {
+interface Launch extends Omit<ImageLaunchRequest, keyof InstanceLaunch>, InstanceLaunch {
   notes: Notes;
   config: LaunchConfig;
-  stateDir: string;
-  choice: DriverChoice;
-  namespaces: NamespacePlan;
-  overlays: OverlayPlan;
-  binds: BindSpec[];
-  mounts: MountContext;
-  privileges: Step[];
 }
 
 function prepare(request: ImageLaunchRequest, notes: Notes): Launch {

@@ -99,17 +99,26 @@ export class Bundle {
   }
 }
 
-/** A new directory, locked by this process for as long as it lives. @throws a system error */
+/**
+ * A new directory, locked by this process for as long as it lives. Where the file system knows no locks it has none, and
+ * nobody else can lock it either: it is left alone.
+ * @throws a system error
+ */
 function makeLocked(parent: string): string {
   const { tryLockFile } = native();
   for (let tries = 1; ; tries++) {
     const directory = mkdtempSync(join(parent, LOCKED_PREFIX));
+    const file = join(directory, LOCK_FILE);
     try {
-      const lock = tryLockFile(join(directory, LOCK_FILE));
-      if (lock >= 0 && existsSync(join(directory, LOCK_FILE))) return directory;
+      const lock = tryLockFile(file);
+      if (lock >= 0 && existsSync(file)) return directory;
       if (lock >= 0) closeSync(lock);
+      if (tries === TRIES) throw new RuntimeError('IMAGE_BUILD', `other builds remove "${directory}" again and again`);
     } catch (error) {
-      if (existsSync(directory) || tries === TRIES) throw error;
+      if (existsSync(file) && !(error instanceof RuntimeError)) return directory;
+      if (existsSync(directory)) removeTree(directory);
+      else if (tries < TRIES) continue;
+      throw error;
     }
   }
 }

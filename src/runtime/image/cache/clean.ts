@@ -17,7 +17,7 @@ export interface CleanRequest {
   nowMs?: number;
 }
 
-const DAY_MS = 24 * 60 * 60 * 1000;
+export const DAY_MS = 24 * 60 * 60 * 1000;
 
 /** @throws RuntimeError CACHE when something cannot be removed */
 export function cleanCache(request: CleanRequest): void {

@@ -1,21 +1,11 @@
 /** Removes images that were unpacked into the cache. */
 import { closeSync, lstatSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { removing } from './clean';
-import type { TryLock } from './lock';
+import { type CleanRequest, DAY_MS, removing } from './clean';
 
-export interface CleanUnpackedRequest {
-  /** The cache. */
-  directory: string;
-  /** Only what was unpacked longer ago. */
-  olderThanDays: number;
-  dryRun: boolean;
-  tryLock: TryLock;
-  onInfo: (text: string) => void;
-  nowMs?: number;
-}
+/** `olderThanDays` is about when an image was unpacked. */
+export type CleanUnpackedRequest = Omit<CleanRequest, 'kinds'>;
 
-const DAY_MS = 24 * 60 * 60 * 1000;
 const LOCK_ENDING = '.lock';
 
 /**
