@@ -17,6 +17,8 @@ export default defineConfig({
           pool: 'forks',
           testTimeout: 120_000,
           hookTimeout: 120_000,
+          // As in support/patience.ts.
+          expect: { poll: { timeout: 20_000, interval: 20 } },
         },
       },
     ],

@@ -118,7 +118,7 @@ describeWith([...SECTIONS, 'mksquashfs'], 'definition files', () => {
     };
     const nothingLeft = async (): Promise<void> => {
       await vi.waitFor(() => expect(leftovers(world())).toEqual([]), { timeout: 10_000 });
-      await world().expectNothingLeft(10_000);
+      await world().expectNothingLeft();
     };
 
     test('a build process that is killed leaves nothing either', async () => {

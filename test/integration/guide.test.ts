@@ -1,6 +1,7 @@
 /** The user guide, from its first command to its last: instances by name and pattern, PID files; the services in between have files of their own. */
 import { readFileSync } from 'node:fs';
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
+import { eventually } from './support/patience';
 import { isAlive, withWorld, type World } from './support/world';
 
 withWorld('container instances', (world) => {
@@ -48,15 +49,15 @@ withWorld('PID files', (world) => {
     const pid = await start(world());
     expect(await world().listed('instanceA')).toMatchObject({ pid });
     await world().ok('instance', 'stop', 'instanceA');
-    await vi.waitFor(() => expect(isAlive(pid)).toBe(false));
+    await eventually(() => expect(isAlive(pid)).toBe(false));
   });
 
   test('lead a supervisor to it: SIGTERM ends the whole instance', async () => {
     const pid = await start(world(), 'polite');
-    await vi.waitFor(async () => expect(await world().ok('instance', 'logs', 'instanceA')).toContain('polite'));
+    await eventually(async () => expect(await world().ok('instance', 'logs', 'instanceA')).toContain('polite'));
     await new Promise((done) => setTimeout(done, 50));
     process.kill(pid, 'SIGTERM');
-    await vi.waitFor(() => expect(isAlive(pid)).toBe(false), { timeout: 5_000 });
+    await eventually(() => expect(isAlive(pid)).toBe(false));
     await world().expectNothingLeft();
     expect(await world().list()).toEqual([]);
     expect(await world().ok('instance', 'logs', 'instanceA')).toContain('startscript: got TERM\n');

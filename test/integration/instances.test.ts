@@ -1,6 +1,7 @@
 /** instance start, run and logs: messages and exit codes. */
 import { readFileSync, symlinkSync } from 'node:fs';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { eventually } from './support/patience';
 import { isAlive, withWorld } from './support/world';
 
 const started = 'INFO:    instance started successfully\n';
@@ -27,7 +28,7 @@ withWorld('instance start', (world) => {
 
   test('hands its arguments to the startscript unchanged', async () => {
     await world().ok('instance', 'start', world().image(), 'args', 'arg1', 'arg 2', '--bind', '$HOME');
-    await vi.waitFor(async () =>
+    await eventually(async () =>
       expect(await world().ok('instance', 'logs', 'args')).toBe('startscript: 4: arg1 arg 2 --bind $HOME\n'),
     );
   });
@@ -100,14 +101,14 @@ withWorld('instance start', (world) => {
       ...['instance', 'start', world().image(), 'reader', 'run', 'cat'],
     );
     expect(result.status).toBe(0);
-    await vi.waitFor(async () =>
+    await eventually(async () =>
       expect(await world().ok('instance', 'logs', 'reader')).toContain('a line from the caller\n'),
     );
   });
 
   test('tells the startscript what it is', async () => {
     await world().ok('instance', 'start', '--env', 'GIVEN=by --env', world().image(), 'env', 'env');
-    await vi.waitFor(async () => expect(await world().ok('instance', 'logs', 'env')).toContain('APPTAINER_COMMAND='));
+    await eventually(async () => expect(await world().ok('instance', 'logs', 'env')).toContain('APPTAINER_COMMAND='));
     const lines = (await world().ok('instance', 'logs', 'env')).split('\n');
     expect(lines).toEqual(
       expect.arrayContaining([
@@ -142,13 +143,13 @@ withWorld('instance start', (world) => {
 withWorld('instance run', (world) => {
   test('executes the runscript instead', async () => {
     expect(await world().davit('instance', 'run', world().image(), 'once', 'a', 'b c')).toMatchObject({ status: 0 });
-    await vi.waitFor(async () =>
+    await eventually(async () =>
       expect(await world().ok('instance', 'logs', 'once')).toBe('runscript: 2: a b c\nword: <a>\nword: <b c>\n'),
     );
   });
 
   test('leaves the instance up when the runscript has ended', async () => {
-    await vi.waitFor(async () =>
+    await eventually(async () =>
       expect(await world().listed('once')).toMatchObject({ state: 'exited', exitStatus: 0, isRun: true }),
     );
     expect(await world().ok('exec', 'instance://once', 'echo', 'still here')).toBe('still here\n');
@@ -158,7 +159,7 @@ withWorld('instance run', (world) => {
 withWorld('instance logs', (world) => {
   test('prints output, or errors with --err', async () => {
     await world().ok('instance', 'start', world().image(), 'web', 'x');
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       expect(await world().ok('instance', 'logs', 'web')).toBe('startscript: 1: x\n');
       expect(await world().ok('instance', 'logs', '--err', 'web')).toBe('startscript: an error line\n');
     });
@@ -168,7 +169,7 @@ withWorld('instance logs', (world) => {
     await world().ok('instance', 'stop', 'web');
     expect(await world().ok('instance', 'logs', 'web')).toBe('startscript: 1: x\n');
     await world().ok('instance', 'start', world().image(), 'web', 'y');
-    await vi.waitFor(async () =>
+    await eventually(async () =>
       expect(await world().ok('instance', 'logs', 'web')).toBe('startscript: 1: x\nstartscript: 1: y\n'),
     );
   });
@@ -182,7 +183,7 @@ withWorld('instance logs', (world) => {
       seen += text;
     });
     const end = new Promise((done) => follower.once('close', (status) => done(status)));
-    await vi.waitFor(() => expect(seen).toContain('tick 3\n'), { timeout: 10_000 });
+    await eventually(() => expect(seen).toContain('tick 3\n'));
     expect(follower.exitCode).toBe(null);
     await world().ok('instance', 'stop', 'ticker');
     expect(await end).toBe(0);
@@ -198,7 +199,7 @@ withWorld('instance logs', (world) => {
   test('go to --log-dir', async () => {
     const directory = world().makeDirectory('elsewhere');
     await world().ok('instance', 'start', '--log-dir', directory, world().image(), 'placed');
-    await vi.waitFor(() => expect(readFileSync(`${directory}/placed.err`, 'utf8')).toContain('an error line'));
+    await eventually(() => expect(readFileSync(`${directory}/placed.err`, 'utf8')).toContain('an error line'));
     expect(await world().listed('placed')).toMatchObject({ logOutPath: `${directory}/placed.out` });
   });
 });

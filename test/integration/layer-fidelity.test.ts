@@ -105,7 +105,7 @@ function describeAsRoot(title: string, body: () => void): void {
 
 describeAsRoot('layers of real programs', () => {
   withWorld('are what umoci makes of them', (world) => {
-    test.each(Object.entries(PROGRAMS))('%s', { timeout: 60_000 }, async (title, [program, ...words]) => {
+    test.each(Object.entries(PROGRAMS))('%s', async (title, [program, ...words]) => {
       const name = title.replaceAll(/\W/g, '');
       const directory = (part: string) => world().makeDirectory(`${name}-${part}`);
       const [lower, upper] = [directory('lower'), directory('upper')];

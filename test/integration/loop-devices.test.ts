@@ -33,7 +33,7 @@ function remember(world: World, device: string): void {
 asRoot(() => {
   describeWith(['squashfs'], 'loop devices', () => {
     withFaults('of one image', (world) => {
-      test('64 first starts at once have one', { timeout: 60_000 }, async () => {
+      test('64 first starts at once have one', async () => {
         const names = Array.from({ length: 64 }, (_, index) => `web${index}`);
         await Promise.all(names.map((name) => world().ok('instance', 'start', world().image(), name)));
         expect(loopsBelow(world().directory)).toHaveLength(1);

@@ -1,8 +1,9 @@
 /** The user guide's web server, from a registry of our own to its page, as root and as a plain user. */
 import { existsSync, readFileSync, rmSync } from 'node:fs';
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import { asRoot, asUser, describeWith, isRoot } from './support/capabilities';
 import { hasNginxLayout, nginxLayout } from './support/nginx';
+import { eventually } from './support/patience';
 import { freePort } from './support/ports';
 import { type RegistryServer, useRoom } from './support/registry';
 import { davitPath, withWorld } from './support/world';
@@ -23,7 +24,7 @@ const WEB_DEF = `${NGINX_DEF.replace(/%startscript[\s\S]*/, '')}%startscript
 `;
 
 async function page(port: number, path = '/'): Promise<string> {
-  return await vi.waitFor(async () => (await fetch(`http://127.0.0.1:${port}${path}`)).text(), { timeout: 10_000 });
+  return await eventually(async () => (await fetch(`http://127.0.0.1:${port}${path}`)).text());
 }
 
 const REGISTRY = ['docker-registry', 'skopeo', 'openssl', 'busybox'] as const;

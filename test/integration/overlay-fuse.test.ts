@@ -152,7 +152,7 @@ describeWith([...FUSE_OVERLAY, 'mkfs_ext3'], 'by FUSE servers', () => {
         await start(world(), overlay);
         expect(await inInstance(world(), 'echo synced > /kept; sync')).toMatchObject({ status: 0 });
         process.kill(server(world(), name), 'SIGKILL');
-        await expect.poll(() => world().list(), { timeout: 5000 }).toEqual([]);
+        await expect.poll(() => world().list()).toEqual([]);
         await world().expectNothingLeft();
         const log = await world()
           .ok('instance', 'logs', '--err', 'kept')
@@ -183,7 +183,7 @@ describeWith([...FUSE_OVERLAY, 'mkfs_ext3'], 'by FUSE servers', () => {
         await start(world(), overlay);
         await inInstance(world(), `echo ${victim} > /${victim}`);
         process.kill((await world().listed('kept'))[victim], 'SIGKILL');
-        await expect.poll(() => world().processes(), { timeout: 5000 }).toEqual([]);
+        await expect.poll(() => world().processes()).toEqual([]);
         expect(await world().list()).toEqual([]);
         await expectClean(world(), overlay);
       }

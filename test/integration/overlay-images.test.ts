@@ -103,9 +103,9 @@ withWorld('an ext3 image as overlay', (world) => {
     for (const victim of ['keeperPid', 'pid'] as const) {
       await world().ok('instance', 'start', '--overlay', overlay, world().image(), 'victim');
       process.kill((await world().listed('victim'))[victim], 'SIGKILL');
-      await expect.poll(() => world().processes().length, { timeout: 5000 }).toBe(0);
+      await expect.poll(() => world().processes().length).toBe(0);
       expect(await world().list()).toEqual([]); // removes the directory without a lock
-      await expect.poll(() => world().leftovers(), { timeout: 5000 }).toEqual([]);
+      await expect.poll(() => world().leftovers()).toEqual([]);
       expect(await world().inside(['--overlay', overlay], 'echo free')).toBe('free');
     }
   });

@@ -1,9 +1,10 @@
 /** `instance list` without options is printed without Node, byte for byte as Node prints it; what is not plain is Node's. */
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import { encodeRecord, type InstanceRecord } from '../../src/runtime/instance/record';
 import { davit } from '../../src/schema/generated/record';
+import { eventually } from './support/patience';
 import { davitPath, type Outcome, withWorld, type World } from './support/world';
 
 const longName = `a${'b'.repeat(126)}c`;
@@ -93,7 +94,7 @@ withWorld('instance list without Node', (world) => {
     expect(existsSync(join(instances, 'dead'))).toBe(false);
     const { keeperPid } = await world().listed('a.b');
     process.kill(keeperPid, 'SIGKILL');
-    await vi.waitFor(async () => expect((await plain(world())).stdout).not.toMatch(/^a\.b /m));
+    await eventually(async () => expect((await plain(world())).stdout).not.toMatch(/^a\.b /m));
     await expectSame(world(), 'launcher');
     expect(existsSync(join(instances, 'no name'))).toBe(true);
     rmSync(join(instances, 'no name'), { recursive: true });

@@ -15,8 +15,9 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { beforeAll, describe, expect, test, vi } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { isRoot } from './support/capabilities';
+import { eventually } from './support/patience';
 import { davitPath, type Outcome, type RunOptions, withWorld } from './support/world';
 
 const NO_NODE = '/nonexistent/node';
@@ -91,7 +92,7 @@ withWorld('the plan cache', (world) => {
       await expectHit(['instance', 'start', image, 'second', 'argument-2', 'argument-3']);
       const record = readFileSync(join(world().stateDir, 'instances/second/record.pb'), 'latin1');
       expect(record.match(/argument-\d/g)).toEqual(['argument-2', 'argument-3']);
-      await vi.waitFor(async () => {
+      await eventually(async () => {
         expect(await world().ok('instance', 'logs', 'second')).toContain('startscript: 2: argument-2 argument-3\n');
       });
       expect(await world().ok('exec', 'instance://second', 'sh', '-c', 'echo $APPTAINER_INSTANCE')).toBe('second\n');

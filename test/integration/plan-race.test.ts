@@ -59,7 +59,7 @@ withWorld('remembered plans', (world) => {
     await sleep(SETTLED_MS);
   });
 
-  test('never mix what was with what is', { timeout: 60_000 }, async () => {
+  test('never mix what was with what is', async () => {
     const parity = (i: number): string => (i % 2 === 0 ? 'even' : 'odd');
     const inputs = [
       new Input('image', (i) => link('current.sif', `${parity(i)}.sif`)),
@@ -108,7 +108,7 @@ withWorld('remembered plans', (world) => {
     expect(quiet).toBeGreaterThan(0);
   });
 
-  test('join an instance that is, and no other', { timeout: 60_000 }, async () => {
+  test('join an instance that is, and no other', async () => {
     let [over, joined] = [false, 0];
     const restart = async (): Promise<void> => {
       for (let i = 0; !over; i++) {

@@ -3,9 +3,10 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { Emulator } from '../fixtures/emulator';
 import { describeWith } from './support/capabilities';
+import { eventually } from './support/patience';
 import { TerminalSession } from './support/terminal';
 import { withWorld, type World } from './support/world';
 
@@ -210,10 +211,7 @@ withWorld('progress without a terminal', (world) => {
     const slow = await new SlowServer(world().image()).start();
     slow.allow(0.5);
     const child = world().spawn(['pull', '--disable-cache', world().path('work', 'cut.sif'), slow.url]);
-    await vi.waitFor(
-      () => expect(readdirSync(world().cwd).some((name) => name.endsWith('.partial'))).toBe(true),
-      5_000,
-    );
+    await eventually(() => expect(readdirSync(world().cwd).some((name) => name.endsWith('.partial'))).toBe(true));
     child.kill('SIGTERM');
     expect(await new Promise((done) => child.once('close', (_code, signal) => done(signal)))).toBe('SIGTERM');
     expect(readdirSync(world().cwd).filter((name) => name.includes('cut'))).toEqual([]);

@@ -1,8 +1,9 @@
 /** One FUSE server for all of a plain user's instances of an image, whatever comes to an end first. */
 import { copyFileSync, readdirSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { isRoot } from './support/capabilities';
+import { eventually } from './support/patience';
 import { davitPath, isAlive, withWorld, type World } from './support/world';
 
 /** The holder's PID, as the file in the state directory names it, behind two times. */
@@ -26,7 +27,7 @@ async function start(world: World, ...names: string[]): Promise<void> {
 }
 
 async function expectDead(...pids: number[]): Promise<void> {
-  await vi.waitFor(() => expect(pids.filter(isAlive)).toEqual([]), { timeout: 5_000, interval: 20 });
+  await eventually(() => expect(pids.filter(isAlive)).toEqual([]));
 }
 
 describe.skipIf(isRoot)('plain user', () => {
@@ -76,7 +77,7 @@ describe.skipIf(isRoot)('plain user', () => {
       await start(world(), 'a', 'b');
       const [server] = await servers(world());
       process.kill(server as number, 'SIGKILL');
-      await vi.waitFor(async () => expect(await world().list()).toEqual([]), { timeout: 5_000, interval: 50 });
+      await eventually(async () => expect(await world().list()).toEqual([]));
       await start(world(), 'a');
       const [next] = await servers(world());
       expect(next).not.toBe(server);

@@ -4,9 +4,10 @@
  */
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeAll, expect, test, vi } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { describeWith } from './support/capabilities';
 import { built, leftovers, SECTIONS } from './support/definitions';
+import { eventually } from './support/patience';
 import { freePort } from './support/ports';
 import { withWorld } from './support/world';
 
@@ -80,8 +81,7 @@ describeWith(SECTIONS, 'putting all together', () => {
 
     const render = async (): Promise<string> =>
       (await fetch(`http://127.0.0.1:${port}/cgi-bin/render?url=http://sylabs.io/docs`)).text();
-    const answers = async (): Promise<void> =>
-      await vi.waitFor(async () => expect(await render()).toBe(PDF), { timeout: 10_000 });
+    const answers = async (): Promise<void> => await eventually(async () => expect(await render()).toBe(PDF));
 
     beforeAll(async () => {
       port = await freePort();
@@ -112,7 +112,7 @@ describeWith(SECTIONS, 'putting all together', () => {
       const env = ['--env', `LISTEN_PORT=${other}`];
       await world().ok('instance', 'start', ...env, world().path('url-to-pdf.sif'), 'pdf');
       const page = `http://127.0.0.1:${other}/cgi-bin/render?url=x`;
-      await vi.waitFor(async () => expect(await (await fetch(page)).text()).toContain('url=x'), { timeout: 10_000 });
+      await eventually(async () => expect(await (await fetch(page)).text()).toContain('url=x'));
       await expect(render()).rejects.toThrow();
       await world().ok('instance', 'stop', '--timeout', '1', 'pdf');
     });

@@ -1,6 +1,7 @@
 /** instance stop: which instances, which signal, how long, and what it says. */
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import { asUser } from './support/capabilities';
+import { eventually } from './support/patience';
 import { isAlive, outcome, withWorld, type World } from './support/world';
 
 const usage = /^Usage:\n {2}davit \[global options\.\.\.\] instance stop \[stop options\.\.\.\] \[instance\]\n/;
@@ -72,7 +73,7 @@ withWorld('instance stop', (world) => {
 
   test.each([['SIGINT'], ['int'], ['2'], ['TERM'], ['sigterm'], ['15']])('sends the signal %s', async (signal) => {
     await world().ok('instance', 'start', world().image(), 'polite', 'polite');
-    await vi.waitFor(async () =>
+    await eventually(async () =>
       expect(await world().ok('instance', 'logs', 'polite')).toContain('startscript: 1: polite'),
     );
     // The trap is set behind that line.
@@ -85,7 +86,7 @@ withWorld('instance stop', (world) => {
 
   test('sends SIGINT unless told otherwise', async () => {
     await world().ok('instance', 'start', world().image(), 'default', 'polite');
-    await vi.waitFor(async () => expect(await world().ok('instance', 'logs', 'default')).toContain('polite'));
+    await eventually(async () => expect(await world().ok('instance', 'logs', 'default')).toContain('polite'));
     await new Promise((done) => setTimeout(done, 50));
     await world().ok('instance', 'stop', 'default');
     expect(await world().ok('instance', 'logs', 'default')).toContain('startscript: got INT\n');
@@ -103,7 +104,7 @@ withWorld('instance stop', (world) => {
 
   test('kills what ignores the signal, after --timeout seconds', async () => {
     await world().ok('instance', 'start', world().image(), 'mule', 'stubborn');
-    await vi.waitFor(async () => expect(await world().ok('instance', 'logs', 'mule')).toContain('stubborn'));
+    await eventually(async () => expect(await world().ok('instance', 'logs', 'mule')).toContain('stubborn'));
     await new Promise((done) => setTimeout(done, 50));
     const { pid } = await world().listed('mule');
     const since = Date.now();
@@ -129,7 +130,7 @@ withWorld('instance stop', (world) => {
 
   test('does not wait for an instance whose startscript has ended', async () => {
     await world().ok('instance', 'start', world().image(), 'over', 'end');
-    await vi.waitFor(async () => expect(await world().listed('over')).toMatchObject({ state: 'exited' }));
+    await eventually(async () => expect(await world().listed('over')).toMatchObject({ state: 'exited' }));
     const since = Date.now();
     await world().ok('instance', 'stop', 'over');
     expect(Date.now() - since).toBeLessThan(3000);

@@ -56,7 +56,7 @@ describeWith(needs, 'image that is kept mounted', () => {
       expect(isAlive(pid)).toBe(true);
       const begin = Date.now();
       await warm('--for', '1s');
-      await expect.poll(() => isAlive(pid), { timeout: 5_000 }).toBe(false);
+      await expect.poll(() => isAlive(pid)).toBe(false);
       expect(Date.now() - begin).toBeGreaterThanOrEqual(1_000);
       await expectCold(world());
     });
@@ -86,7 +86,7 @@ describeWith(needs, 'image that is kept mounted', () => {
       expect(await world().ok('image', 'list')).toMatch(/^PID +KEPT +IMAGE\n\d+ +2h(29m\d+s|30m) +\/.*\.sif\n$/);
       await warm('--for', '1s');
       expect((await holder(world())).pid).toBe(first.pid);
-      await expect.poll(() => isAlive(first.pid), { timeout: 5_000 }).toBe(false);
+      await expect.poll(() => isAlive(first.pid)).toBe(false);
       for (const end of [['warm', '--for', '0'], ['cool']]) {
         await warm();
         const { stderr } = await world().davit('image', ...end, world().image());
@@ -172,7 +172,7 @@ describeWith(needs, 'image that is kept mounted', () => {
       await warm();
       const { pid } = await holder(world());
       rmSync(world().stateDir, { recursive: true });
-      await expect.poll(() => isAlive(pid), { timeout: 5_000 }).toBe(false);
+      await expect.poll(() => isAlive(pid)).toBe(false);
       await expectCold(world());
     });
 
@@ -212,7 +212,7 @@ describeWith(needs, 'image that is kept mounted', () => {
       expect(isAlive(pid)).toBe(true);
       const begin = Date.now();
       await world().ok('instance', 'stop', 'two');
-      await expect.poll(() => isAlive(pid), { timeout: 5_000 }).toBe(false);
+      await expect.poll(() => isAlive(pid)).toBe(false);
       expect(Date.now() - begin).toBeGreaterThanOrEqual(1_000);
       await expectCold(world());
     });
@@ -221,7 +221,7 @@ describeWith(needs, 'image that is kept mounted', () => {
       await start('one', policy('1s'));
       const { pid } = await holder(world());
       process.kill((await world().listed('one')).keeperPid, 'SIGKILL');
-      await expect.poll(() => isAlive(pid), { timeout: 5_000 }).toBe(false);
+      await expect.poll(() => isAlive(pid)).toBe(false);
       await start('one', {});
       expect(await kept(world())).toHaveLength(isRoot ? 0 : 1);
       await world().ok('instance', 'stop', 'one');
@@ -233,7 +233,7 @@ describeWith(needs, 'image that is kept mounted', () => {
       await start('two', policy('1s'));
       expect((await holder(world())).afterUseSeconds).toBe(1);
       await world().ok('instance', 'stop', '--all');
-      await expect.poll(async () => await kept(world()), { timeout: 5_000 }).toEqual([]);
+      await expect.poll(async () => await kept(world())).toEqual([]);
       await expectCold(world());
     });
 

@@ -1,7 +1,8 @@
 /** What must hold after every fault: `list` is true, the name can be used again, nothing is left over. */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, expect, vi } from 'vitest';
+import { afterEach, expect } from 'vitest';
+import { eventually } from '../support/patience';
 import { isAlive, type Listed, type World, withWorld } from '../support/world';
 
 /** withWorld for faults: what a failed test has left is ended, so that the next one is not about that. */
@@ -13,9 +14,6 @@ export function withFaults(title: string, body: (world: () => World) => void): v
     body(world);
   });
 }
-
-/** How long a killed process, its namespaces and its mounts may take to be gone. */
-const settleMs = 8_000;
 
 /**
  * `list` agrees with itself, as a table and as JSON, and with the machine: every instance that is listed lives, and every
@@ -41,8 +39,8 @@ export function directories(world: World): string[] {
 
 /** The instance is gone without a trace; waits as long as the kernel may need for that. */
 export async function expectGone(world: World): Promise<void> {
-  await vi.waitFor(async () => expect(await world.list()).toEqual([]), { timeout: settleMs, interval: 50 });
-  await world.expectNothingLeft(settleMs);
+  await eventually(async () => expect(await world.list()).toEqual([]));
+  await world.expectNothingLeft();
   expect(await expectTruth(world)).toEqual([]);
 }
 

@@ -2,8 +2,9 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, vi } from 'vitest';
+import { afterAll, beforeAll } from 'vitest';
 import { type Certificates, makeCertificates } from './certificates';
+import { eventually } from './patience';
 import { freePort } from './ports';
 
 export const USER = 'tester';
@@ -82,7 +83,7 @@ export class RegistryServer {
           done();
         }).once('error', fail);
       });
-    await vi.waitFor(answers, { timeout: 10_000, interval: 20 }).catch((cause) => {
+    await eventually(answers).catch((cause) => {
       throw new Error(`docker-registry (${tls ? 'https' : 'http'}): ${readFileSync(this.logFile, 'utf8')}`, { cause });
     });
   }

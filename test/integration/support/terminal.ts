@@ -3,8 +3,9 @@ import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Writable } from 'node:stream';
-import { expect, onTestFinished, vi } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import { fixturesDirectory } from './images';
+import { eventually } from './patience';
 import { davitPath, exitCode, type World } from './world';
 
 const source = join(__dirname, 'terminal.cc');
@@ -57,7 +58,7 @@ export class TerminalSession {
 
   /** Waits until the text shows up behind what had been shown before `from`. */
   async expect(pattern: RegExp, from = 0): Promise<void> {
-    await vi.waitFor(() => expect(this.shown.slice(from)).toMatch(pattern), { timeout: 5_000, interval: 10 });
+    await eventually(() => expect(this.shown.slice(from)).toMatch(pattern));
   }
 
   /** Types a line and waits for what it makes. */

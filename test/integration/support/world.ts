@@ -12,8 +12,9 @@ import {
 } from 'node:fs';
 import { constants } from 'node:os';
 import { join, resolve } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { fixtureImage, type FixtureName } from './images';
+import { eventually } from './patience';
 import { liveProcesses, loopsBelow, mountsBelow, type ProcessFacts, processesOf } from './processes';
 
 export const projectRoot = resolve(__dirname, '../../..');
@@ -208,8 +209,8 @@ export class World {
   }
 
   /** Waits until nothing is left; exits need a moment to be seen. @throws with the list of what is left */
-  async expectNothingLeft(timeoutMs = 5_000): Promise<void> {
-    await vi.waitFor(() => expect(this.leftovers()).toEqual([]), { timeout: timeoutMs, interval: 20 });
+  async expectNothingLeft(): Promise<void> {
+    await eventually(() => expect(this.leftovers()).toEqual([]));
   }
 
   /** The end: whatever a failed test left is removed, by PID. */
