@@ -1,6 +1,6 @@
 /** State that cannot lie: images that change or vanish while instances run from them. */
-import { copyFileSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
-import { expect, test } from 'vitest';
+import { copyFileSync, readFileSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { expect, test, vi } from 'vitest';
 import { layOutBusybox } from './support/busybox';
 import { describeWith, isRoot } from './support/capabilities';
 import { isAlive, type World } from './support/world';
@@ -26,6 +26,12 @@ function victimImage(world: World): string {
   return path;
 }
 
+/** Waits until the service has read from its image all that it will ever need: it sleeps. */
+async function settled(world: World, name: string): Promise<void> {
+  const { programPid } = await world.listed(name);
+  await vi.waitFor(() => expect(readFileSync(`/proc/${programPid}/wchan`, 'utf8')).toContain('nanosleep'), 10_000);
+}
+
 const page = ['cat', '/srv/site/index.html'];
 
 describeWith(needs, 'image', () => {
@@ -35,6 +41,7 @@ describeWith(needs, 'image', () => {
       const image = victimImage(world());
       await world().ok('instance', 'start', image, 'web');
       expect(await world().ok('exec', 'instance://web', ...page)).toBe('the page of the image\n');
+      await settled(world(), 'web');
       await change(image);
       expect(await expectTruth(world())).toMatchObject([{ instance: 'web', img: image, state: 'running' }]);
       await body();
