@@ -1,10 +1,11 @@
-/** Builds that are killed before they have begun: the next one clears up behind them, and behind nobody else. */
+/** Builds that are killed with all their processes: the next one clears up behind them, and behind nobody else. */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
 import { describeWith } from './support/capabilities';
 import { base, buildEnv, leftovers, SECTIONS } from './support/definitions';
+import { childrenOf, printed } from './support/processes';
 import { type World, withWorld } from './support/world';
 
 function definition(world: World): string {
@@ -34,6 +35,26 @@ describeWith([...SECTIONS, 'busybox'], 'temporary directories', () => {
       }
     }, 60_000);
 
+    test('are removed by the next build when one was at work in them', async () => {
+      const { DAVIT_TMPDIR = '' } = buildEnv(world());
+      const text = `Bootstrap: localimage\nFrom: ${base(world())}\n%post\n mkdir /x; chown 1 /x || true; echo begun; sleep 1000\n`;
+      const child = world().spawn(['build', world().path('begun.sif'), world().write('begun.def', text)], {
+        env: buildEnv(world()),
+      });
+      const ended = new Promise((resolve) => child.once('close', resolve));
+      await printed(child.stdout as NodeJS.ReadableStream, 'begun');
+      // Stopped first: neither can clear up behind the other.
+      const both = [child.pid as number, ...childrenOf(child.pid as number)];
+      expect(both).toHaveLength(2);
+      for (const signal of ['SIGSTOP', 'SIGKILL'] as const) for (const pid of both) process.kill(pid, signal);
+      await ended;
+      const [left = ''] = readdirSync(DAVIT_TMPDIR);
+      expect(readdirSync(join(DAVIT_TMPDIR, left))).toContain('rootfs');
+      await world().expectNothingLeft();
+      await buildOnce(world());
+      expect(leftovers(world())).toEqual([]);
+    }, 60_000);
+
     test('are not taken from one of many builds that begin at once', async () => {
       const builds = Array.from({ length: 6 }, (_, at) =>
         world().davitWith({ env: buildEnv(world()) }, 'build', world().path(`many-${at}.sif`), definition(world())),
@@ -53,7 +74,7 @@ describeWith([...SECTIONS, 'busybox'], 'temporary directories', () => {
       const abandoned = make('gone', 'davit.lock', 'task.json');
       const empty = make('davit-empty');
       const held = make('held', 'davit.lock', 'task.json');
-      const others = [make('other'), make('foreign', 'task.json'), make('begun', 'davit.lock', 'rootfs')];
+      const others = [make('other'), make('foreign', 'task.json'), make('older', 'davit.lock', 'rootfs')];
       const script = 'flock -n "$0" sh -c "echo held; exec sleep 1000"';
       const holder = spawn('sh', ['-c', `exec ${script}`, join(held, 'davit.lock')], { detached: true });
       try {

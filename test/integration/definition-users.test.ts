@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { expect, test, vi } from 'vitest';
 import { asRoot, asUser, describeWith, findProgram, testWith } from './support/capabilities';
 import { base, build, buildEnv, built, leftovers, SECTIONS } from './support/definitions';
+import { childrenOf, printed } from './support/processes';
 import { owners } from './support/squashfs';
 import { davitPath, withWorld } from './support/world';
 
@@ -123,7 +124,7 @@ describeWith([...SECTIONS, 'mksquashfs'], 'definition files', () => {
 
     test('a build process that is killed leaves nothing either', async () => {
       const child = await started('kill', 'post');
-      const inner = children(child.pid as number);
+      const inner = childrenOf(child.pid as number);
       expect(inner).toHaveLength(1);
       process.kill(inner[0] as number, 'SIGKILL');
       const status = await new Promise((resolve) => child.once('close', resolve));
@@ -159,28 +160,3 @@ const ALL_OWNERS = [
   'x 7:8 drwxrwxr-x',
   'x/y 7:8 d---------',
 ];
-
-function printed(stream: NodeJS.ReadableStream, text: string): Promise<void> {
-  let seen = '';
-  return new Promise((resolve) => {
-    stream.on('data', (bytes: Buffer) => {
-      seen += bytes.toString();
-      if (seen.includes(text)) resolve();
-    });
-  });
-}
-
-function children(pid: number): number[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .filter((candidate) => parentOf(candidate) === pid);
-}
-
-function parentOf(pid: number): number {
-  try {
-    return Number(/^PPid:\s*(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
-  } catch {
-    return 0;
-  }
-}

@@ -17,6 +17,7 @@ import { replaceTarget } from './bundle/target';
 import { packSif } from './packing/pack';
 import { buildTimes } from './packing/times';
 import type { Specification } from './specification';
+import { Bundle } from './bundle/bundle';
 import { announceSections } from './stage';
 import { buildStages } from './stages';
 
@@ -35,7 +36,9 @@ export async function buildFromDefinition(definition: Definition, build: Build):
   }
   const rights = rightsOf(build);
   if (rights.kind === 'namespace') {
-    await performing(buildStages(definition, build, rights));
+    const bundle = Bundle.make(build.options, build.env, build.interruption);
+    for (const directory of bundle.abandoned) new Bundle(directory).remove();
+    await performing(buildStages(definition, build, rights, bundle));
     return;
   }
   const { buildInside } = await import('./namespace-build');

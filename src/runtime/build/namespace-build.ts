@@ -18,7 +18,8 @@ import { Notes } from '../launch/notes';
 import { defaultLaunchOptions } from '../launch/options';
 import { type CompiledPlan, compiled, DAVIT_VERSION, MODE, PLAN_FORMAT } from '../launch/plan';
 import { fetched, referencesOf } from './bootstrap/from-uri';
-import { Bundle, ERROR_FILE, OWN_FILES, TASK_FILE } from './bundle/bundle';
+import { ERROR_FILE, OWN_FILES, TASK_FILE } from './bundle/abandoned';
+import { Bundle } from './bundle/bundle';
 import type { Build } from './bundle/context';
 import type { Wanted } from './bundle/fetching';
 import { Interruption } from './bundle/interruption';
@@ -75,13 +76,18 @@ export async function buildInside(definition: Definition, build: Build, rights: 
     bundle: bundle.directory,
     fakeroot: rights.kind === 'host' ? undefined : chooseFakeroot(namespaces, build),
   };
+  // Whoever has killed such a process has left files that only its like can remove.
+  const clear = (place: Bundle): Promise<void> =>
+    runTask({ ...task, bundle: place.directory, clearsOnly: true }, namespaces, build, place).catch(() => undefined);
+  for (const directory of bundle.abandoned) {
+    const place = new Bundle(directory);
+    await clear(place);
+    place.remove();
+  }
   try {
     await runTask(task, namespaces, build, bundle);
   } finally {
-    // Whoever has killed that process has left files here that only its like can remove.
-    if (!options.noCleanup && bundle.names().some((name) => !OWN_FILES.includes(name))) {
-      await runTask({ ...task, clearsOnly: true }, namespaces, build, bundle).catch(() => undefined);
-    }
+    if (!options.noCleanup && bundle.names().some((name) => !OWN_FILES.includes(name))) await clear(bundle);
   }
 }
 

@@ -5,7 +5,8 @@ import { type Definition, headerOf, headerValue, type Stage } from '../../format
 import { hostArch } from '../image/arch';
 import type { BaseImage } from './bootstrap/agent';
 import { fillFromImage } from './bootstrap/local-image';
-import { Bundle } from './bundle/bundle';
+import { lockForWork } from './bundle/abandoned';
+import type { Bundle } from './bundle/bundle';
 import type { Build, BuildContext } from './bundle/context';
 import type { Rights } from './bundle/rights';
 import { replaceTarget } from './bundle/target';
@@ -23,9 +24,10 @@ export async function buildStages(
   definition: Definition,
   build: Build,
   { inUserNamespace }: Exclude<Rights, { kind: 'enter' }>,
-  bundle = Bundle.make(build.options, build.env, build.interruption),
+  bundle: Bundle,
   fakeroot?: BuildContext['fakeroot'],
 ): Promise<void> {
+  if (!build.options.noCleanup) lockForWork(bundle.directory);
   const caller = { ...build.caller, umask: BUILD_UMASK };
   const ctx: BuildContext = { ...build, caller, bundle, inUserNamespace, fakeroot };
   const umask = process.umask(BUILD_UMASK);

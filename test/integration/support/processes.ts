@@ -97,3 +97,30 @@ function readText(path: string): string {
     return '';
   }
 }
+
+/** Waits for `text` in what a process prints. */
+export function printed(stream: NodeJS.ReadableStream, text: string): Promise<void> {
+  let seen = '';
+  return new Promise((resolve) => {
+    stream.on('data', (bytes: Buffer) => {
+      seen += bytes.toString();
+      if (seen.includes(text)) resolve();
+    });
+  });
+}
+
+/** PIDs of the children of `pid`. */
+export function childrenOf(pid: number): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((candidate) => parentOf(candidate) === pid);
+}
+
+function parentOf(pid: number): number {
+  try {
+    return Number(/^PPid:\s*(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+  } catch {
+    return 0;
+  }
+}
