@@ -172,7 +172,7 @@ int front_door(int argc, char** argv) {
     TimingOptions timing_options(line.words, line.count);
     if (timing_options.count() && timing::begin() == 0) timing::enter(timing::Phase::Door, {}, start_ns);
     list_instances(line, timing_options);
-    stop_instance(line);
+    stop_instances(line);
     remember_arguments(argc, argv);
     replay(line, timing_options, compile);
   }

@@ -1,9 +1,5 @@
 // `davit instance list`, as it stands: the table of src/cli/commands/instance/list.ts without Node. Whatever is not
 // quite plain (options, patterns, variables that are options, a record that is not whole, text beyond ASCII) is Node's.
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,25 +26,14 @@ bool collect(Arena& arena, List<Row>* rows) {
   Fd state;
   Look found = open_plain_state(&state);
   if (found != Look::Alive) return found == Look::Gone;
-  int names = openat(state.get(), "instances", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  if (names < 0) return errno == ENOENT;
-  DIR* directory = fdopendir(names);
-  if (!directory) return false;
-  // Names first: what has ended is removed while they are looked at.
-  size_t count = 0, room = 0;
-  char(*list)[NAME_MAX + 1] = nullptr;
-  while (struct dirent* entry = readdir(directory)) {
-    if (!valid_instance_name(entry->d_name)) continue;
-    if (count == room) list = static_cast<char(*)[NAME_MAX + 1]>(realloc(list, (room = 2 * room + 64) * sizeof *list));
-    if (!list) return false;
-    strcpy(list[count++], entry->d_name);
-  }
-  closedir(directory);
-  rows->data = arena.array<Row>(count + 1);
+  List<const char*> names;
+  found = plain_names(state.get(), "*", arena, &names);
+  if (found != Look::Alive) return found == Look::Gone;
+  rows->data = arena.array<Row>(names.size + 1);
   if (!rows->data) return false;
-  for (size_t i = 0; i < count; i++) {
+  for (const char* name : names) {
     PlainRecord record;
-    Look look = look_at(state.get(), list[i], arena, &record);
+    Look look = look_at(state.get(), name, arena, &record);
     if (look == Look::Gone) continue;
     Text<24> pid;
     pid.add_number(record.pid);
@@ -56,7 +41,6 @@ bool collect(Arena& arena, List<Row>* rows) {
     if (!shown) return false;
     rows->data[rows->size++] = {{record.name, shown, record.ip, record.image}};
   }
-  std::sort(rows->begin(), rows->end(), [](const Row& a, const Row& b) { return strcmp(a.cells[0], b.cells[0]) < 0; });
   return true;
 }
 

@@ -1,5 +1,6 @@
 #include "launcher/plain.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -93,6 +94,7 @@ bool read_plain(std::string_view bytes, const char* name, Arena& arena, PlainRec
   if (texts[f::boot_id].empty() || texts[f::image].empty()) return false;
   if (!is_path(texts[f::log_out]) || !is_path(texts[f::log_err])) return false;
   if (!is_printable(texts[f::image]) || !is_printable(texts[f::ip])) return false;
+  if (texts[f::image].size() > PATH_MAX) return false;
   *out = {arena.copy(name),
           arena.copy(texts[f::ip]),
           arena.copy(texts[f::image]),
@@ -102,6 +104,35 @@ bool read_plain(std::string_view bytes, const char* name, Arena& arena, PlainRec
           numbers[f::pid_start_time],
           numbers[f::keeper_start_time]};
   return out->name && out->ip && out->image;
+}
+
+// globMatcher() of src/runtime/instance/names.ts.
+bool matches(std::string_view name, std::string_view pattern) {
+  size_t at = 0, in = 0, star = std::string_view::npos, behind_star = 0;
+  while (in < name.size()) {
+    if (at < pattern.size() && pattern[at] == '*') {
+      star = at++;
+      behind_star = in;
+    } else if (at < pattern.size() && (pattern[at] == '?' || pattern[at] == name[in])) {
+      at++, in++;
+    } else if (star != std::string_view::npos) {
+      at = star + 1;
+      in = ++behind_star;
+    } else {
+      return false;
+    }
+  }
+  while (at < pattern.size() && pattern[at] == '*') at++;
+  return at == pattern.size();
+}
+
+bool is_named(std::string_view name, std::string_view patterns) {
+  for (;;) {
+    size_t comma = patterns.find(',');
+    if (matches(name, {patterns.data(), std::min(comma, patterns.size())})) return true;
+    if (comma == std::string_view::npos) return false;
+    patterns.remove_prefix(comma + 1);
+  }
 }
 
 }  // namespace
@@ -117,6 +148,34 @@ Look open_plain_state(Fd* state) {
   if (!S_ISDIR(st.st_mode) || st.st_uid != getuid() || st.st_mode & 077) return Look::Doubtful;
   state->reset(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   return state->valid() ? Look::Alive : Look::Doubtful;
+}
+
+bool plain_pattern(std::string_view pattern) {
+  return std::all_of(pattern.begin(), pattern.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("._-*?,", c);
+  });
+}
+
+Look plain_names(int state, std::string_view pattern, Arena& arena, List<const char*>* names) {
+  int fd = openat(state, "instances", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0) return errno == ENOENT ? Look::Gone : Look::Doubtful;
+  DIR* directory = fdopendir(fd);
+  if (!directory) return Look::Doubtful;
+  // All names first: what has ended is removed while they are looked at.
+  size_t room = 0;
+  while (struct dirent* entry = readdir(directory)) {
+    if (!valid_instance_name(entry->d_name) || !is_named(entry->d_name, pattern)) continue;
+    if (names->size == room) {
+      const char** more = arena.array<const char*>(room = 2 * room + 64);
+      if (!more) return Look::Doubtful;
+      std::copy(names->begin(), names->end(), more);
+      names->data = more;
+    }
+    if (!(names->data[names->size++] = arena.copy(entry->d_name))) return Look::Doubtful;
+  }
+  closedir(directory);
+  std::sort(names->begin(), names->end(), [](const char* a, const char* b) { return strcmp(a, b) < 0; });
+  return Look::Alive;
 }
 
 Look look_at(int state, const char* name, Arena& arena, PlainRecord* record) {

@@ -1,5 +1,5 @@
-// What `instance list` and `instance stop`, as they stand, share: they are carried out without Node where everything is
-// plain, and are Node's otherwise.
+// What `instance list` and `instance stop` share: they are carried out without Node where everything is plain, and are
+// Node's otherwise.
 #pragma once
 #include <limits.h>
 
@@ -21,6 +21,11 @@ enum class Look { Alive, Gone, Doubtful };
 bool plain_caller();
 // The state directory. Gone: there is none; Doubtful: it must not be used, or is not the caller's alone.
 Look open_plain_state(Fd* state);
+// Names, `*` and `?`, separated by commas: the patterns of src/runtime/instance/hostlist.ts that need no more than
+// this.
+bool plain_pattern(std::string_view pattern);
+// The names that are there and match such a pattern, sorted, in the arena. Not Alive: as above.
+Look plain_names(int state, std::string_view pattern, Arena& arena, List<const char*>* names);
 // The instance of that name. What is left of a dead one is removed.
 Look look_at(int state, const char* name, Arena& arena, PlainRecord* record);
 // Addresses for an arena, of which only what is touched counts; nullptr when there are none.

@@ -25,8 +25,8 @@ int front_door(int argc, char** argv);
 // list.cc: prints the table of `instance list` and exits; returns where the command line is another, or anything is not
 // plain: Node then does it all.
 void list_instances(const CommandLine& line, const TimingOptions& options);
-// stop.cc: the same for `instance stop NAME`.
-void stop_instance(const CommandLine& line);
+// stop.cc: the same for `instance stop`, which it carries out.
+void stop_instances(const CommandLine& line);
 
 // replay.cc. Where instances are kept: as src/runtime/state-directory.ts has it. Another answer would find no plan.
 void state_directory(Text<PATH_MAX>* out);

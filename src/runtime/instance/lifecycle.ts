@@ -87,6 +87,7 @@ class Stop {
       left = await this.survivors(left, Math.min(restMs, CHILDREN_POLL_MS));
       if (restMs === 0) break;
       for (const record of left) {
+        this.wake(record); // it may have been on its way to a stop
         if (!this.world.hasChildren(record.pid)) this.signal(init(record), SIGKILL);
       }
     }
