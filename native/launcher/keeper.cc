@@ -266,6 +266,7 @@ void run_keeper(Context& ctx, KeeperPlan& plan) {
   keeper.plan = &plan;
   if (!detach(ctx, plan) || !find_server(ctx, keeper)) abandon(keeper, ctx.failure);
   int report, go;
+  keeper.record.tail.started_at_ms = now_ms();  // the program may have ended before this process goes on
   make_init(ctx, keeper, &report, &go);
   if (needs_map_helpers(ctx.plan.namespaces)) {
     if (!map_ids_by_helpers(ctx, ctx.plan.namespaces.id_map, keeper.init)) abandon(keeper, ctx.failure);

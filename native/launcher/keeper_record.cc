@@ -39,7 +39,6 @@ bool KeeperRecord::describe(Context& ctx, pid_t init) {
   tail.keeper_start_time = process_start_time(getpid());
   tail.program_pid = static_cast<uint32_t>(first_child(init));
   tail.namespaces = clone_flags(ctx.plan.namespaces);
-  tail.started_at_ms = now_ms();
   tail.boot_id = boot_.c_str();
   if (tail.keeper_start_time && boot_.size()) {
     if (tail.pid_start_time) return true;

@@ -8,8 +8,9 @@ namespace davit {
 struct KeeperRecord {
   RecordTail tail;
 
-  // Everything about the running instance that is seen from the host; name, server and logs are the caller's. False
-  // (failure noted) when /proc does not tell who the processes are, or when init has ended meanwhile.
+  // Everything about the running instance that is seen from the host; name, server, logs and the time of its start are
+  // the caller's. False (failure noted) when /proc does not tell who the processes are, or when init has ended
+  // meanwhile.
   bool describe(Context& ctx, pid_t init);
   // Replaces the record in the instance's directory. 0 or an errno.
   int write(int directory) const;
