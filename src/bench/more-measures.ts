@@ -18,7 +18,7 @@ import {
 /** So many are started for the throughput of starts, and stay until the last has been started. */
 const MOST_STARTS = 100;
 /** Whatever ends has ended by then. */
-const SETTLE_MS = 2000;
+const SETTLE_MS = 10_000;
 const SETTLE_STEP_MS = 2;
 /** So many jobs in a row before the measured ones, for each that runs at a time. */
 const WARM_UP_JOBS = 2;

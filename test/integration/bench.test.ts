@@ -2,10 +2,11 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { beforeAll, describe, expect, test, vi } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import type { BenchResult } from '../../src/bench/types';
 import { isRoot, testWith } from './support/capabilities';
 import { layOutBusybox } from './support/busybox';
+import { eventually } from './support/patience';
 import { type Outcome, outcome, projectRoot, withWorld } from './support/world';
 
 withWorld('bench launch', (world) => {
@@ -25,7 +26,7 @@ withWorld('bench launch', (world) => {
       .processes()
       .map(({ commandLine }) => commandLine),
   ];
-  const expectClean = (): Promise<void> => vi.waitFor(() => expect(left()).toEqual([]), { timeout: 5000 });
+  const expectClean = (): Promise<void> => eventually(() => expect(left()).toEqual([]));
   const labels = ({ cases }: BenchResult): string[] => cases.map(({ label }) => label);
 
   beforeAll(() => {
@@ -163,8 +164,7 @@ withWorld('bench launch', (world) => {
   });
 
   describe('removes everything', () => {
-    const began = (): Promise<void> =>
-      vi.waitFor(() => expect(world().processes().length).toBeGreaterThan(2), { timeout: 20_000, interval: 5 });
+    const began = (): Promise<void> => eventually(() => expect(world().processes().length).toBeGreaterThan(2));
 
     test.each([0, 300, 2000])('when it is interrupted %i ms after the first container', async (delayMs) => {
       const child = world().spawn(words('-n', '100000', world().image()));
@@ -183,7 +183,7 @@ withWorld('bench launch', (world) => {
       await sleep(1000);
       child.kill('SIGKILL');
       await ended;
-      await vi.waitFor(() => expect(world().processes()).toEqual([]), { timeout: 10_000 });
+      await eventually(() => expect(world().processes()).toEqual([]));
       const [name] = readdirSync(tmp()) as [string];
       expect(statSync(join(tmp(), name)).mode & 0o777).toBe(0o700);
       const past = new Date(Date.now() - 120_000);

@@ -1,8 +1,9 @@
 import { createReadStream, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { layOutBusybox } from './support/busybox';
 import { asRoot, asUser, describeWith, testWith } from './support/capabilities';
+import { eventually } from './support/patience';
 import { withWorld, type World } from './support/world';
 
 /** A directory with a busybox in it. */
@@ -114,7 +115,7 @@ withWorld('davit build', (world) => {
     writeFileSync(join(large, 'noise'), await noise.toArray().then((chunks) => Buffer.concat(chunks)));
     // xz takes seconds for this.
     const child = world().spawn(['build', '--compression', 'xz', join(place, 'image.sif'), large]);
-    await vi.waitFor(() => expect(readdirSync(place)).toHaveLength(1), { timeout: 10_000, interval: 5 });
+    await eventually(() => expect(readdirSync(place)).toHaveLength(1));
     expect(readdirSync(place)[0]).toMatch(/^\.image\.sif\..*\.partial$/);
     child.kill('SIGINT');
     const signal = await new Promise((resolve) => child.once('close', (_status, by) => resolve(by)));

@@ -2,7 +2,8 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
+import { eventually } from './support/patience';
 import { outcome, projectRoot, withWorld, type World } from './support/world';
 
 const { Runtime } = createRequire(__filename)(join(projectRoot, 'dist/index.cjs')) as typeof import('../../src/index');
@@ -105,7 +106,7 @@ withWorld('several instances by one command', (world) => {
   test('logs of several are headed by their names, also when they have ended', async () => {
     await world().ok('instance', 'run', world().image(), 'l-[9-10]', 'here');
     const log = 'runscript: 1: here\nword: <here>\n';
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       expect(await world().ok('instance', 'logs', 'l-[9-10]')).toBe(`==> l-10 <==\n${log}\n==> l-9 <==\n${log}`);
     });
     await world().ok('instance', 'stop', 'l-*');
@@ -131,10 +132,7 @@ withWorld('several instances by one command', (world) => {
     const third = join(world().stateDir, 'instances/i-3');
     const child = world().spawn(['instance', 'start', '--atomic', '--jobs=1', world().image(), 'i-[1-2000]']);
     const ended = outcome(child);
-    await vi.waitFor(() => expect(existsSync(third)).toBe(true), {
-      interval: 2,
-      timeout: 10_000,
-    });
+    await eventually(() => expect(existsSync(third)).toBe(true));
     child.kill('SIGINT');
     const { status, stderr } = await ended;
     expect(status).toBe(255);

@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import { asRoot, asUser, describeWith, findProgram, testWith } from './support/capabilities';
 import { base, build, buildEnv, built, leftovers, SECTIONS } from './support/definitions';
+import { eventually } from './support/patience';
 import { childrenOf, printed } from './support/processes';
 import { owners } from './support/squashfs';
 import { davitPath, withWorld } from './support/world';
@@ -84,7 +85,7 @@ describeWith([...SECTIONS, 'mksquashfs'], 'definition files', () => {
       expect(ended).toBe(signal);
       expect(existsSync(image)).toBe(false);
       expect(leftovers(world())).toEqual([]);
-      await vi.waitFor(() => expect(world().processes()).toEqual([]), { timeout: 5000 });
+      await eventually(() => expect(world().processes()).toEqual([]));
     });
 
     testWith(['terminal'], 'by Ctrl-C on a terminal', async () => {
@@ -118,7 +119,7 @@ describeWith([...SECTIONS, 'mksquashfs'], 'definition files', () => {
       return child;
     };
     const nothingLeft = async (): Promise<void> => {
-      await vi.waitFor(() => expect(leftovers(world())).toEqual([]), { timeout: 10_000 });
+      await eventually(() => expect(leftovers(world())).toEqual([]));
       await world().expectNothingLeft();
     };
 

@@ -1,6 +1,7 @@
 /** exec, run, shell and test on instance://NAME: whose environment, whose directory, whose namespaces. */
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import { asRoot, isRoot } from './support/capabilities';
+import { eventually } from './support/patience';
 import { outcome, withWorld } from './support/world';
 
 withWorld('exec instance://', (world) => {
@@ -45,8 +46,13 @@ withWorld('exec instance://', (world) => {
   });
 
   test('sees the processes of the instance, init as number 1, and has no parent there', async () => {
-    const lines = (await world().ok('exec', uri, 'ps', '-o', 'pid,ppid,args')).trim().split('\n').slice(1);
-    const rows = lines.map((line) => line.trim().split(/\s+/));
+    // The startscript becomes `sleep` after its first lines.
+    const rows = await eventually(async () => {
+      const lines = (await world().ok('exec', uri, 'ps', '-o', 'pid,ppid,args')).trim().split('\n').slice(1);
+      const found = lines.map((line) => line.trim().split(/\s+/));
+      expect(found.map((row) => row[2])).toContain('sleep');
+      return found;
+    });
     expect(rows[0]?.slice(0, 2)).toEqual(['1', '0']);
     expect(rows.find((row) => row[2] === 'sleep')?.[1]).toBe('1');
     expect(rows.find((row) => row[2] === 'ps' || row[2] === '/bin/ps')?.[1]).toBe('0');
@@ -138,7 +144,7 @@ withWorld('exec instance://', (world) => {
     await new Promise((done) => child.stdout?.once('data', done));
     child.kill(signal);
     expect((await outcome(child)).code).toBe(code);
-    await vi.waitFor(async () =>
+    await eventually(async () =>
       expect(await world().ok('exec', uri, 'ps', '-o', 'args')).not.toContain('sleep 999999'),
     );
   });
@@ -157,7 +163,7 @@ withWorld('exec instance://', (world) => {
     await new Promise((done) => child.stdout?.once('data', done));
     child.kill('SIGKILL');
     await outcome(child);
-    await vi.waitFor(async () =>
+    await eventually(async () =>
       expect(await world().ok('exec', uri, 'ps', '-o', 'args')).not.toContain('sleep 888888'),
     );
   });
@@ -201,7 +207,7 @@ withWorld('exec instance://', (world) => {
 
   test('works while the startscript has ended', async () => {
     await world().ok('instance', 'start', world().image(), 'over', 'end');
-    await vi.waitFor(async () => expect(await world().listed('over')).toMatchObject({ state: 'exited' }));
+    await eventually(async () => expect(await world().listed('over')).toMatchObject({ state: 'exited' }));
     const rows = (await world().ok('exec', 'instance://over', 'ps', '-o', 'pid,args')).trim().split('\n');
     expect(rows.length).toBe(3);
   });

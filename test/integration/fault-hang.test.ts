@@ -39,14 +39,14 @@ asUser(() => {
           await far.hang();
           process.kill(pid, 'SIGCONT');
           // Whoever opens the image, the holder or a FUSE server.
-          await expect.poll(() => ours().some(({ pid }) => waitsForServer(pid)), { timeout: 5_000 }).toBe(true);
+          await expect.poll(() => ours().some(({ pid }) => waitsForServer(pid))).toBe(true);
           return { pid, parent };
         }
 
         /** The file system goes on: nothing is left of the launch. */
         async function expectNothing(): Promise<void> {
           far.goOn();
-          await expect.poll(() => ours().map(({ commandLine }) => commandLine), { timeout: 5_000 }).toEqual([]);
+          await expect.poll(() => ours().map(({ commandLine }) => commandLine)).toEqual([]);
           expect(sharedFiles(world())).toEqual([]);
           expect(await expectTruth(world())).toEqual([]);
         }
@@ -58,7 +58,7 @@ asUser(() => {
           expect(isAlive(starter)).toBe(true);
           expect(await world().list()).toEqual([]);
           process.kill(starter, signal);
-          await expect.poll(() => isAlive(keeper), { timeout: 5_000 }).toBe(false);
+          await expect.poll(() => isAlive(keeper)).toBe(false);
           // Another image, the same name, while the first one still hangs.
           await world().ok('instance', 'start', world().image(), 'web');
           await world().ok('instance', 'stop', 'web');
@@ -68,7 +68,7 @@ asUser(() => {
         test('the keeper is killed: the holder that comes too late leaves nothing, and the next start is whole', async () => {
           const { pid: keeper } = await hangingFrom('keeper', ...start('web'));
           process.kill(keeper, 'SIGKILL');
-          await expect.poll(() => isAlive(keeper), { timeout: 5_000 }).toBe(false);
+          await expect.poll(() => isAlive(keeper)).toBe(false);
           await expectNothing();
           await world().ok(...start('web'));
           await world().ok(...start('second'));
@@ -79,14 +79,15 @@ asUser(() => {
 
         test('for longer than a holder is waited for: the start goes on with a server of its own', async () => {
           const { pid: keeper } = await hangingFrom('keeper', ...start('web'));
-          await expect.poll(() => sharedFiles(world()), { timeout: 8_000 }).toEqual([]);
+          await expect.poll(() => sharedFiles(world())).toEqual([]);
           expect(isAlive(keeper)).toBe(true);
           far.goOn();
-          await expect
-            .poll(async () => await world().list(), { timeout: 5_000 })
-            .toMatchObject([{ instance: 'web', keeperPid: keeper }]);
+          await expect.poll(async () => await world().list()).toMatchObject([{ instance: 'web', keeperPid: keeper }]);
           expect(await world().ok('exec', 'instance://web', 'ls', '/bin/busybox')).toBe('/bin/busybox\n');
-          expect(ours().filter(({ commandLine }) => commandLine.startsWith('davit image'))).toEqual([]);
+          // The holder that nobody waits for any more ends when it comes to that.
+          const holders = (): ProcessFacts[] =>
+            ours().filter(({ commandLine }) => commandLine.startsWith('davit image'));
+          await expect.poll(holders).toEqual([]);
           await world().ok('instance', 'stop', 'web');
           await expectNothing();
         });
@@ -95,7 +96,7 @@ asUser(() => {
           const { pid } = await hangingFrom('starter', 'exec', ...options, far.path, 'true');
           expect(isAlive(pid)).toBe(true);
           process.kill(pid, 'SIGINT');
-          await expect.poll(() => isAlive(pid), { timeout: 5_000 }).toBe(false);
+          await expect.poll(() => isAlive(pid)).toBe(false);
           await expectNothing();
         });
       }),

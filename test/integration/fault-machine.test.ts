@@ -146,7 +146,8 @@ withFaults('host with "/" shared', (world) => {
       for (const name of ['a/b/c', 'b/c', 'c', 'over']) mkdirSync(world().path('place', name), { recursive: true });
       mkdirSync(`${world().home}/inner`, { recursive: true });
       const { status, stdout, stderr } = await inside(world(), {
-        flags: [...own, '--propagation', 'shared'],
+        // Shared among themselves, and with nobody who mounts something meanwhile.
+        flags: [...own, '--propagation', 'private'],
         script: `mount --make-rshared / || exit 11
           mount -t tmpfs none "$PLACE/c" || exit 12
           cat /proc/self/mountinfo > "$PLACE/before"

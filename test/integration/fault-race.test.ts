@@ -38,6 +38,12 @@ withFaults('simultaneous starts', (world) => {
       );
       await expect.poll(async () => (await expectTruth(world()).catch(() => [0, 0])).length).toBeLessThanOrEqual(1);
     }
+    // What a killed command has begun comes to its end first.
+    const launchers = (): string[] =>
+      world()
+        .processes()
+        .flatMap(({ name, commandLine }) => (name === 'davit-launcher' ? [commandLine] : []));
+    await expect.poll(launchers).toEqual([]);
     await world().davit('instance', 'stop', '--timeout', '0', 'web');
     await expectRecovery(world());
   });

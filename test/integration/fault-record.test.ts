@@ -39,8 +39,17 @@ function change(world: World, changes: Partial<InstanceRecord>): void {
   writeFileSync(path, encodeRecord({ ...decodeRecord(readFileSync(path), 'web'), ...changes }));
 }
 
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    // An init ends by the death of its keeper, and may be gone already.
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
 function killAll({ keeperPid, pid }: Listed): void {
-  for (const target of [keeperPid, pid]) process.kill(target, 'SIGKILL');
+  for (const target of [keeperPid, pid]) kill(target);
   // A launch can be quicker than the end of a killed process, which holds the lock for that long.
   while (isAlive(keeperPid)) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
 }

@@ -2,8 +2,9 @@
  * State that cannot lie: SIGKILL in the middle of a start, at chosen system calls of the starter, the keeper, the init,
  * the FUSE server and its holder, so that a failure can be seen again. DAVIT_TEST_FAULTS=all tries every system call.
  */
-import { expect, test, vi } from 'vitest';
+import { expect, test } from 'vitest';
 import { describeWith, isRoot } from './support/capabilities';
+import { eventually } from './support/patience';
 import type { World } from './support/world';
 import { runTool } from './fault/tool';
 import { expectGone, expectRestart, expectTruth, withFaults } from './fault/truth';
@@ -40,12 +41,9 @@ function points(count: number, wanted: number): number[] {
 
 /** After the kill there is a whole instance or none; in either case the next start has a free name. */
 async function expectWholeOrNothing(world: World): Promise<'alive' | 'gone'> {
-  await vi.waitFor(
-    async () => {
-      if ((await world.list()).length === 0) expect(world.leftovers()).toEqual([]);
-    },
-    { timeout: 8_000, interval: 20 },
-  );
+  await eventually(async () => {
+    if ((await world.list()).length === 0) expect(world.leftovers()).toEqual([]);
+  });
   const listed = await expectTruth(world);
   if (listed.length === 0) return 'gone';
   expect(listed).toMatchObject([{ instance: 'web', state: 'running' }]);

@@ -169,13 +169,21 @@ withFaults('file system of the state directory', (world) => {
       const { status, stdout, stderr } = await inNamespace(
         world(),
         `mount -t tmpfs -o size=64k,mode=0700 none "$STATE"
-       davit -q instance start "$IMAGE" web run sh -c 'sleep 1; exit 7' 2>/dev/null || exit 10
+       status() { davit instance list -v | tail -1 | awk '{ print $NF }'; }
+       waits='while [ ! -e "$0" ]; do sleep 0.05; done; exit 7'
+       davit -q instance start "$IMAGE" web run sh -c "$waits" "$STATE.go" 2>/dev/null || exit 10
+       program=$(davit -q instance list --json | sed -n 's/.*"programPid": \\([0-9]*\\).*/\\1/p')
        dd if=/dev/zero of="$STATE/ballast" bs=4k 2>/dev/null
-       sleep 2
-       davit instance list -v | tail -1 | awk '{ print $NF }'
-       rm "$STATE/ballast"
-       sleep 2
-       davit instance list -v | tail -1 | awk '{ print $NF }'
+       : >"$STATE.go"
+       while [ -e "/proc/$program" ]; do sleep 0.05; done
+       sleep 1
+       status
+       rm "$STATE/ballast" "$STATE.go"
+       for second in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+         [ "$(status)" = 7 ] && break
+         sleep 1
+       done
+       status
        davit -q instance stop web`,
       );
       expect([status, stdout, stderr]).toEqual([0, '-\n7\n', '']);

@@ -2,7 +2,8 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, vi } from 'vitest';
+import { expect } from 'vitest';
+import { eventually } from '../support/patience';
 import { liveProcesses } from '../support/processes';
 import { isAlive, type World } from '../support/world';
 
@@ -28,7 +29,7 @@ export class FarImage {
     // Not in the world's environment, nor with its directory as argument: it is none of what davit leaves behind.
     const server = spawn('squashfuse_ll', ['-f', packed, directory], { stdio: 'ignore' });
     const far = new FarImage(directory, server);
-    await vi.waitFor(() => expect(far.#mounted()).toBe(true), { timeout: 5_000 });
+    await eventually(() => expect(far.#mounted()).toBe(true));
     return far;
   }
 
@@ -40,7 +41,7 @@ export class FarImage {
   async hang(): Promise<void> {
     this.#server.kill('SIGSTOP');
     const state = (): string | undefined => liveProcesses().find(({ pid }) => pid === this.serverPid)?.state;
-    await vi.waitFor(() => expect(state()).toBe('T'), { timeout: 5_000, interval: 5 });
+    await eventually(() => expect(state()).toBe('T'));
   }
 
   goOn(): void {
@@ -52,7 +53,7 @@ export class FarImage {
     execFileSync('fusermount3', ['-u', '-z', this.#directory]);
     // Mount namespaces that others made meanwhile have copies of the mount.
     this.#server.kill('SIGKILL');
-    await vi.waitFor(() => expect(isAlive(this.serverPid)).toBe(false), { timeout: 5_000 });
+    await eventually(() => expect(isAlive(this.serverPid)).toBe(false));
     rmSync(this.#directory, { recursive: true });
   }
 
