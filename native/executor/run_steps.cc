@@ -7,6 +7,7 @@
 
 #include "davit_fields.h"
 #include "executor/executor.h"
+#include "executor/steps_loop.h"
 #include "steps/steps.h"
 #include "sys/syscalls.h"
 #include "timing/clock.h"
@@ -61,13 +62,6 @@ const char* step_object(const Step& step) {
   }
 }
 
-bool timed_step(Context& ctx, const Step& step) {
-  if (!timing::on()) return run_step(ctx, step);
-  if (step.kind == fields::Step::pivot_root) timing::enter(timing::Phase::Pivot);
-  timing::Span span(step_name(step.kind), step_object(step));
-  return run_step(ctx, step) || span.fail();
-}
-
 bool run_helper(Context& ctx, const char* helper, const List<IdRange>& ranges, pid_t pid) {
   const char** argv = ctx.arena.array<const char*>(ranges.size * 3 + 3);
   if (!argv) return ctx.fail(ENOMEM, "map the ids");
@@ -120,32 +114,40 @@ int bring_up_loopback() {
   return ioctl(fd.get(), SIOCSIFFLAGS, &request) == 0 ? 0 : errno;
 }
 
+bool timed_step(Context& ctx, size_t index) {
+  const Step& step = ctx.plan.steps.data[index];
+  ctx.step = static_cast<uint32_t>(index + 1);
+  if (!timing::on()) return run_step(ctx, step);
+  if (step.kind == fields::Step::pivot_root) timing::enter(timing::Phase::Pivot);
+  timing::Span span(step_name(step.kind), step_object(step));
+  return run_step(ctx, step) || span.fail();
+}
+
+bool begin_steps(Context& ctx, size_t* first) {
+  const List<Step>& all = ctx.plan.steps;
+  // Propagation before any clone: the clone of a shared mount is a peer of the host's own, and what is mounted below it
+  // later would appear on the host.
+  for (*first = 0; *first < all.size && all.data[*first].kind == fields::Step::propagation; ++*first)
+    if (!timed_step(ctx, *first)) return false;
+  for (const Step& step : all)
+    if (step.kind == fields::Step::user_namespace)
+      ctx.proc_self = Fd(open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  timing::Span span("cloneSources");
+  return steps::prepare_sources(ctx) || span.fail();
+}
+
 bool run_steps(Context& ctx) {
   const Namespaces& namespaces = ctx.plan.namespaces;
   bool maps = new_namespaces(ctx) & CLONE_NEWUSER && !needs_map_helpers(namespaces);
   if (maps && !steps::write_id_map(ctx, namespaces.id_map)) return false;
   if (namespaces.net)
     if (int error = bring_up_loopback()) return ctx.fail(error, "bring up the loopback interface");
-  const List<Step>& all = ctx.plan.steps;
   if (ctx.plan.mode != Mode::Join) timing::enter(timing::Phase::Mount);
-  // Propagation before any clone: the clone of a shared mount is a peer of the host's own, and what is mounted below it
-  // later would appear on the host.
-  size_t first = 0;
-  for (; first < all.size && all.data[first].kind == fields::Step::propagation; first++) {
-    ctx.step = static_cast<uint32_t>(first + 1);
-    if (!timed_step(ctx, all.data[first])) return false;
-  }
-  for (const Step& step : all)
-    if (step.kind == fields::Step::user_namespace)
-      ctx.proc_self = Fd(open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC));
-  {
-    timing::Span span("cloneSources");
-    if (!steps::prepare_sources(ctx)) return span.fail();
-  }
-  for (size_t i = first; i < all.size; i++) {
-    ctx.step = static_cast<uint32_t>(i + 1);
-    if (!timed_step(ctx, all.data[i])) return false;
-  }
+  if (ctx.common_root.valid()) return run_own_steps(ctx);
+  size_t i;
+  if (!begin_steps(ctx, &i)) return false;
+  for (; i < ctx.plan.steps.size; i++)
+    if (!timed_step(ctx, i)) return false;
   ctx.step = 0;
   ctx.close_descriptors();
   return true;

@@ -183,6 +183,7 @@ int start_batch(Context& ctx, LaunchPlan& plan) {
   for (size_t i = 0; i < room; i++) new (&crew.slots[i]) Slot;  // the arena gives zeros, and descriptor 0 is one
   crew.signals = take_signals();
   current = &crew;
+  crew.over = !make_common_root(ctx, plan, crew.signals);
   uint32_t next = 0;
   while (crew.used || (next < count && !crew.over)) {
     while (next < count && !crew.over && crew.launching < jobs && crew.used < room) {

@@ -83,7 +83,8 @@ void make_init(Context& ctx, Keeper& keeper, int* report_read, int* go_write) {
     // The lock must be the keeper's alone: its end is what tells that the instance is dead. And no directory of the
     // host may be within reach of what an image makes this process open.
     close_all_but({report[1], events[1], init.go, alive[0], ctx.server_channel, ctx.overlay_channel,
-                   ctx.shared_image.get(), ctx.plan.temporary_image.descriptor});
+                   ctx.shared_image.get(), ctx.common_root.get(), ctx.session.get(),
+                   ctx.plan.temporary_image.descriptor});
     run_init(ctx, init);
   }
   if (keeper.init < 0) {
@@ -98,6 +99,7 @@ void make_init(Context& ctx, Keeper& keeper, int* report_read, int* go_write) {
   keeper.overlay.let_go();
   ctx.shared_image.reset();
   ctx.shared_user.reset();
+  ctx.common_root.reset();
   keeper.events = events[0];
   *report_read = report[0];
   *go_write = go[1];  // alive[1] stays open for as long as the keeper lives
@@ -251,6 +253,7 @@ void write_record(Context& ctx, Keeper& keeper) {
 
 // The instance is up and known; from here on the keeper only watches.
 void settle(Context& ctx, KeeperPlan& plan) {
+  ctx.session.reset();  // the last descriptor of one that is attached nowhere: here nobody waits for the kernel
   close(plan.log_out);
   if (plan.input > 2) close(plan.input);
   munmap(ctx.arena.base(), ctx.arena.size());
@@ -264,7 +267,7 @@ void run_keeper(Context& ctx, KeeperPlan& plan) {
   timing::become(timing::Part::Keeper);
   Keeper keeper;
   keeper.plan = &plan;
-  if (!detach(ctx, plan) || !find_server(ctx, keeper)) abandon(keeper, ctx.failure);
+  if (!detach(ctx, plan) || !find_server(ctx, keeper) || !prepare_own_steps(ctx)) abandon(keeper, ctx.failure);
   int report, go;
   keeper.record.tail.started_at_ms = now_ms();  // the program may have ended before this process goes on
   make_init(ctx, keeper, &report, &go);

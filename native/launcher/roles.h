@@ -78,6 +78,9 @@ int run_warm(Context& ctx);
 int start_instance(Context& ctx);
 // batch.cc: the same for several instances. `plan` is ctx.plan, whose name it changes.
 int start_batch(Context& ctx, LaunchPlan& plan);
+// common_root.cc: makes ctx.common_root, where the plan and this machine allow it, and leaves in `plan` what an
+// instance there has to do. False when `interrupt` became readable meanwhile.
+bool make_common_root(Context& ctx, LaunchPlan& plan, int interrupt);
 
 // server.cc: a process that waits for the FUSE channel on a socket and then becomes the FUSE server of the plan's
 // mountFuse step. Sets ctx.server_channel; 0 or the pid in *pid. Does nothing where a shared image is used.

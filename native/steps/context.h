@@ -49,7 +49,9 @@ struct Context {
   bool changes_in_image = false;  // one of those has the image that takes the changes of the root
   Fd shared_image;                // the mount of mountFuse, detached, when another launch has made it
   Fd shared_user;                 // and its user namespace
-  unsigned stacked = 0;           // mounts attached on top of the old root
+  Fd common_root;                 // a mount namespace to copy (executor.h), or none
+  const bool* own_steps = nullptr;  // with it, per step: not done there
+  unsigned stacked = 0;             // mounts attached on top of the old root
   bool pivoted = false;
   bool committed = false;  // this very process has left its caller's namespaces
   // Called when the launch has failed, before anything is said of it.

@@ -44,18 +44,28 @@ bool mqueue(Context& ctx, const Mqueue& step) {
   return mount.valid() && attach(ctx, mount.get(), step.target, true);
 }
 
-// The session is attached on top of the old root: paths from "/" do not see it, and no directory of the host is needed.
-bool session(Context& ctx, const Session& step) {
+bool make_session(Context& ctx, const Session& step) {
   Text<64> options;
   options.add("mode=0755,size=").add_number(static_cast<int64_t>(step.size_bytes));
-  Fd mount(make_mount(ctx, "tmpfs", "davit", options.c_str(), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV));
-  if (!mount.valid()) return false;
-  if (sys::move_mount(mount.get(), "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) != 0)
+  ctx.session.reset(make_mount(ctx, "tmpfs", "davit", options.c_str(), MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV));
+  if (!ctx.session.valid()) return false;
+  own_device(ctx, ctx.session.get());
+  return true;
+}
+
+// The session is attached on top of the old root: paths from "/" do not see it, and no directory of the host is needed.
+bool session(Context& ctx, const Session& step) {
+  if (!make_session(ctx, step)) return false;
+  if (sys::move_mount(ctx.session.get(), "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) != 0)
     return ctx.fail(errno, "attach the session");
   ctx.stacked++;
-  own_device(ctx, mount.get());
-  ctx.session = static_cast<Fd&&>(mount);
   return true;
+}
+
+bool clones_of_detached(Context& ctx) {
+  Fd mount(make_mount(ctx, "tmpfs", "davit", "mode=0700", 0));
+  if (!mount.valid() || mkdirat(mount.get(), "d", 0700) != 0) return false;
+  return Fd(sys::open_tree(mount.get(), "d", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC)).valid();
 }
 
 bool session_directory(Context& ctx, const SessionDirectory& step) {

@@ -26,6 +26,11 @@ bool privileges(Context& ctx, const Privileges& step);
 bool rlimit(Context& ctx, const Rlimit& step);
 bool user_namespace(Context& ctx, const UserNamespace& step);
 
+// The session, attached nowhere yet.
+bool make_session(Context& ctx, const Session& step);
+// Whether this kernel clones parts of a mount that is attached nowhere (Linux 6.15).
+bool clones_of_detached(Context& ctx);
+
 // Attaches a mount and makes it the uppermost layer.
 bool add_layer(Context& ctx, Fd mount);
 // Notes why an image could not be attached to a loop device. `device` is the one that refused.
