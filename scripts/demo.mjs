@@ -9,7 +9,7 @@ import { join, relative } from 'node:path';
 import { makeDemoSandbox } from './demo-image.mjs';
 import { isMain, root } from './lib.mjs';
 
-const patienceMs = 10_000;
+const patienceMs = 30_000;
 
 async function main(args) {
   if (!args.includes('--no-setup')) {
@@ -39,7 +39,8 @@ async function show(davit, work) {
   process.stdout.write(`${relative(root, image)}: ${statSync(image).size} bytes\n`);
 
   say('Two instances of it');
-  const ports = { one: await freePort(), two: await freePort() };
+  const [one, two] = await freePorts(2);
+  const ports = { one, two };
   for (const [name, port] of Object.entries(ports)) davit('instance', 'start', image, name, String(port));
   davit('instance', 'list');
   expectInstances(davit, ['one', 'two']);
@@ -140,15 +141,15 @@ async function expectClosed(port) {
   if (answered) throw new Error(`port ${port} still answers after the stop`);
 }
 
-/** A port nobody listens on now; the kernel does not give it away again at once. */
-function freePort() {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
-  });
+/** Ports nobody listens on now, each another one; the kernel does not give them away again at once. */
+async function freePorts(count) {
+  const servers = Array.from({ length: count }, () => createServer());
+  for (const server of servers) {
+    await new Promise((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve));
+  }
+  const ports = servers.map((server) => server.address().port);
+  for (const server of servers) await new Promise((resolve) => server.close(resolve));
+  return ports;
 }
 
 if (isMain(import.meta.url)) await main(process.argv.slice(2));

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { eventually } from './support/patience';
+import { minds } from './support/processes';
 import { isAlive, withWorld, type World } from './support/world';
 
 withWorld('container instances', (world) => {
@@ -54,8 +55,8 @@ withWorld('PID files', (world) => {
 
   test('lead a supervisor to it: SIGTERM ends the whole instance', async () => {
     const pid = await start(world(), 'polite');
-    await eventually(async () => expect(await world().ok('instance', 'logs', 'instanceA')).toContain('polite'));
-    await new Promise((done) => setTimeout(done, 50));
+    const { programPid } = await world().listed('instanceA');
+    await eventually(() => expect(minds(programPid, 'SIGTERM', 'SigCgt')).toBe(true));
     process.kill(pid, 'SIGTERM');
     await eventually(() => expect(isAlive(pid)).toBe(false));
     await world().expectNothingLeft();

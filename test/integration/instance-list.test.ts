@@ -62,7 +62,7 @@ withWorld('instance list', (world) => {
       exitedAt: null,
       user: userInfo().username,
     });
-    expect(Math.abs(Date.parse(entry.startedAt) - Date.now())).toBeLessThan(60_000);
+    expect(Math.abs(Date.parse(entry.startedAt) - Date.now())).toBeLessThan(600_000);
     expect(['squashfs', 'squashfuse_ll', 'unpacked']).toContain(entry.driver);
   });
 

@@ -37,7 +37,7 @@ withWorld('instance start', (world) => {
     const { pid, programPid, keeperPid } = await world().listed('web');
     for (const each of [pid, programPid, keeperPid]) expect(isAlive(each)).toBe(true);
     expect(readFileSync(`/proc/${pid}/status`, 'utf8')).toMatch(/^NSpid:\t\d+\t1$/m);
-    expect(readFileSync(`/proc/${programPid}/cmdline`, 'utf8')).toContain('sleep');
+    await eventually(() => expect(readFileSync(`/proc/${programPid}/cmdline`, 'utf8')).toContain('sleep'));
   });
 
   test('writes the PID to --pid-file, over what was there', async () => {
@@ -108,16 +108,16 @@ withWorld('instance start', (world) => {
 
   test('tells the startscript what it is', async () => {
     await world().ok('instance', 'start', '--env', 'GIVEN=by --env', world().image(), 'env', 'env');
-    await eventually(async () => expect(await world().ok('instance', 'logs', 'env')).toContain('APPTAINER_COMMAND='));
-    const lines = (await world().ok('instance', 'logs', 'env')).split('\n');
-    expect(lines).toEqual(
-      expect.arrayContaining([
-        'APPTAINER_INSTANCE=env',
-        'SINGULARITY_INSTANCE=env',
-        'APPTAINER_COMMAND=start',
-        'GIVEN=by --env',
-        'FROM_IMAGE=set by the image',
-      ]),
+    await eventually(async () =>
+      expect((await world().ok('instance', 'logs', 'env')).split('\n')).toEqual(
+        expect.arrayContaining([
+          'APPTAINER_INSTANCE=env',
+          'SINGULARITY_INSTANCE=env',
+          'APPTAINER_COMMAND=start',
+          'GIVEN=by --env',
+          'FROM_IMAGE=set by the image',
+        ]),
+      ),
     );
   });
 

@@ -74,7 +74,11 @@ withWorld('namespaces', (world) => {
   });
 
   test('init reaps orphans', async () => {
-    const script = '(sleep 0.05 & ) ; (sleep 0.05 & ); sleep 0.3; ps -o stat | grep -c Z';
+    // They end, or stay as zombies that have no command line.
+    const script = `(sleep 0.05 & ) ; (sleep 0.05 & ); sleep 0.3
+while ps -o args | grep -q '^sleep 0\\.05'; do usleep 20000; done
+for i in $(seq 200); do ps -o stat | grep -q Z || break; usleep 20000; done
+ps -o stat | grep -c Z`;
     expect(await world().davit('exec', '--pid', world().image(), 'sh', '-c', script)).toMatchObject({ stdout: '0\n' });
   });
 
@@ -82,7 +86,7 @@ withWorld('namespaces', (world) => {
     const marker = `98765${process.pid}`;
     const since = Date.now();
     await world().inside(['--pid'], `sleep ${marker} & exit 0`);
-    expect(Date.now() - since).toBeLessThan(5000);
+    expect(Date.now() - since).toBeLessThan(50_000); // world.ts gives up at 60 s
     expect(
       world()
         .processes()

@@ -66,7 +66,10 @@ describeWith([...REGISTRY, ...IMAGE], 'nginx', () => {
       const options = ['--writable-tmpfs', '--bind', `${world().path('site')}:/var/www/html/site`];
       const start = ['instance', 'start', ...options, '--pid-file', world().path('web.pid'), image(), 'web'];
       const result = await world().davit(...start, String(port));
-      expect(result).toMatchObject({ status: 0, stderr: 'INFO:    instance started successfully\n' });
+      expect(result).toMatchObject({
+        status: 0,
+        stderr: expect.stringContaining('INFO:    instance started successfully\n'),
+      });
     });
 
     test('answers with its page, and with the one of the host', async () => {
@@ -83,19 +86,20 @@ describeWith([...REGISTRY, ...IMAGE], 'nginx', () => {
     });
 
     test('keeps what it writes for as long as it lives', async () => {
-      const log = await world().ok('exec', 'instance://web', 'cat', '/var/log/nginx/access.log');
-      expect(log).toContain('GET /site/hello.html');
+      // It writes the line when it has answered.
+      await expect
+        .poll(() => world().ok('exec', 'instance://web', 'cat', '/var/log/nginx/access.log'))
+        .toContain('GET /site/hello.html');
     });
 
     test('is seen from inside, beside a process 1 that reaps', async () => {
-      const processes = await world().ok('exec', 'instance://web', 'sh', '-c', 'cat /proc/[0-9]*/comm');
+      const processes = await world().ok('exec', 'instance://web', 'sh', '-c', 'cat /proc/[0-9]*/comm 2>&1; :');
       expect(processes.split('\n')).toEqual(expect.arrayContaining(['davit-init', 'nginx']));
     });
 
     test('ends gracefully at stop, although it is a daemon by then', async () => {
-      const before = Date.now();
-      await world().ok('instance', 'stop', '\\*'.slice(1));
-      expect(Date.now() - before).toBeLessThan(8_000);
+      const { status, stderr } = await world().davit('instance', 'stop', '\\*'.slice(1));
+      expect([status, stderr]).toEqual([0, expect.not.stringContaining('Killing')]);
       await expect(fetch(`http://127.0.0.1:${port}/`)).rejects.toThrow();
       expect(await world().list()).toEqual([]);
     });
@@ -108,8 +112,9 @@ describeWith([...REGISTRY, ...IMAGE], 'nginx', () => {
       test('answers at port 80 when it is called as in the guide', async () => {
         // A network of its own: port 80 of the machine may be in use.
         const script = `busybox ip link set lo up
-"$0" instance start --writable-tmpfs nginx.sif web && sleep 0.2
-busybox wget -q -O - localhost; "$0" instance stop web`;
+"$0" instance start --writable-tmpfs nginx.sif web
+for i in $(seq 200); do busybox wget -q -O - localhost && break; sleep 0.1; done
+"$0" instance stop web`;
         const options = { cwd: world().directory };
         const result = await world().command('unshare', ['--net', 'sh', '-c', script, davitPath], options);
         expect(result).toMatchObject({ status: 0, stdout: expect.stringContaining('Welcome to nginx!') });

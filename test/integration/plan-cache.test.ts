@@ -18,6 +18,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { isRoot } from './support/capabilities';
 import { eventually } from './support/patience';
+import { NOT_OTHERS } from './support/remembered';
 import { davitPath, type Outcome, type RunOptions, withWorld } from './support/world';
 
 const NO_NODE = '/nonexistent/node';
@@ -80,7 +81,7 @@ withWorld('the plan cache', (world) => {
         image,
         'sh',
         '-c',
-        'env | sort; pwd; umask; cat /proc/self/mountinfo | wc -l; ls /proc/self/fd',
+        `env | sort; pwd; umask; ${NOT_OTHERS} /proc/self/mountinfo | wc -l; ls /proc/self/fd`,
       ];
       const missed = await run(args, { env: { DAVIT_PLAN_CACHE: 'off' } });
       await prime(args);

@@ -43,7 +43,7 @@ describeWith(REGISTRY, 'the cache', () => {
       const pulls = Array.from({ length: 16 }, (_, at) => pull(world(), `copy-${at}.sif`));
       const outcomes = await Promise.all(pulls);
       expect(outcomes.map(({ status }) => status)).toEqual(new Array(16).fill(0));
-      expect(blobsAsked() - before).toBe(3);
+      await expect.poll(() => blobsAsked() - before).toBe(3); // the log may be behind
       const first = readFileSync(world().path('work/copy-0.sif'));
       for (let at = 1; at < 16; at++) {
         expect(readFileSync(world().path(`work/copy-${at}.sif`)).equals(first), String(at)).toBe(true);
@@ -51,7 +51,7 @@ describeWith(REGISTRY, 'the cache', () => {
       expect(await world().ok('exec', 'copy-9.sif', 'cat', '/etc/motd')).toBe(MOTD);
       expect(readdirSync(join(cacheOf(world()), 'partial'))).toEqual([]);
       expect(readdirSync(join(cacheOf(world()), 'locks'))).toEqual([]);
-    }, 120_000);
+    });
   });
 
   withWorld('is not believed blindly', (world) => {
@@ -74,7 +74,7 @@ describeWith(REGISTRY, 'the cache', () => {
       await world().ok('cache', 'clean', '--force', '--type', 'oci');
       const before = blobsAsked();
       expect(await pull(world(), 'c.sif')).toMatchObject({ status: 0 });
-      expect(blobsAsked()).toBe(before + 1);
+      await expect.poll(blobsAsked).toBe(before + 1);
       expect(await world().ok('exec', 'c.sif', 'cat', '/etc/motd')).toBe(MOTD);
     });
 

@@ -49,12 +49,18 @@ describe.skipIf(isRoot)('plain user', () => {
       await world().ok('exec', world().image(), 'true');
       await start(world(), 'web');
       const [server] = await servers(world());
-      const before = world().processes().length;
+      const names = (): string[] =>
+        world()
+          .processes()
+          .map(({ name }) => name)
+          .sort();
+      const instance = ['davit-image', 'davit-init', 'davit-keeper', 'sleep', 'squashfuse_ll'];
+      await expect.poll(names).toEqual(instance);
       const command = world().spawn(['exec', world().image(), 'sh', '-c', 'echo up; read x; ls /bin/busybox'], {
         stdio: ['pipe', 'pipe', 'inherit'],
       });
       await new Promise((done) => command.stdout?.once('data', done));
-      expect(world().processes().length).toBe(before + 1);
+      await expect.poll(names).toEqual([...instance, 'sh'].sort());
       // It goes on when every instance has ended, and the server with it.
       await world().ok('instance', 'stop', 'web');
       expect(isAlive(server as number)).toBe(true);

@@ -29,7 +29,7 @@ withWorld('signatures', (world) => {
     made.fingerprint = /Fingerprint: +([0-9A-F]{40})/.exec(await world().okWith(ann(), 'key', 'list'))?.[1] ?? '';
     made.signed = image();
     await world().okWith({ ...ann(), input: 'secret\n' }, 'sign', made.signed);
-  }, 60_000);
+  });
 
   describe('an image', () => {
     test('is signed with a key of the keyring, and verified', async () => {
@@ -178,7 +178,7 @@ withWorld('signatures', (world) => {
       expect(seen.match(/Signing entity: \w+/g)).toEqual(['Signing entity: Ann', 'Signing entity: One']);
       const beyond = await world().davitWith(two, 'sign', '--keyidx', '7', path);
       expect(beyond.stderr).toContain('Failed to sign container: index out of range');
-    }, 60_000);
+    });
   });
 
   describe('a key server', () => {
@@ -276,7 +276,7 @@ withWorld('signatures', (world) => {
       }
       const listed = await apptainer(world(), { env: shared() }, 'key', 'list', '--secret');
       expect(await world().okWith({ env: shared() }, 'key', 'list', '--secret')).toBe(listed.stdout);
-    }, 60_000);
+    });
 
     test.each(['rsa', 'ec', 'ed25519'] as const)('verify each other’s signatures by %s keys', async (kind) => {
       const { generateKeyPairSync } = await import('node:crypto');

@@ -98,7 +98,9 @@ describeWith(SECTIONS, 'putting all together', () => {
     });
 
     test('stays up although the startscript has ended', async () => {
-      expect(await world().listed('pdf')).toMatchObject({ state: 'exited', exitStatus: 0 });
+      await eventually(async () =>
+        expect(await world().listed('pdf')).toMatchObject({ state: 'exited', exitStatus: 0 }),
+      );
       const processes = await world().ok('exec', 'instance://pdf', 'ps', '-o', 'ppid,args');
       expect(processes).toMatch(/^ +1 (\S*\/)?httpd -f/m);
       expect(await render()).toBe(PDF);

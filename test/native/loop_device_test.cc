@@ -108,7 +108,7 @@ void writable_with_its_lock() {
   CHECK(fcntl(other.get(), F_OFD_SETLK, &lock) != 0 && errno == EAGAIN);
   device.fd.reset();
   int error = EAGAIN;
-  for (int i = 0; i < 100 && error; i++) {
+  for (int i = 0; i < 1000 && error; i++) {
     error = fcntl(other.get(), F_OFD_SETLK, &lock) == 0 ? 0 : errno;
     if (error) usleep(20000);
   }
@@ -127,7 +127,7 @@ int main() {
   memories_that_are_not_ours();
   memories_that_lie();
   writable_with_its_lock();
-  for (int i = 0; i < 100 && !all_released(); i++) usleep(20000);
+  for (int i = 0; i < 1000 && !all_released(); i++) usleep(20000);
   CHECK(all_released());
   CHECK(system(("rm -rf " + base).c_str()) == 0);
   return check::finish();

@@ -134,6 +134,7 @@ void survives_mutations() {
   std::mt19937 random(20261122);
   std::string original = sample().bytes;
   int refused = 0;
+  std::vector<char> memory(1 << 16);
   for (int i = 0; i < 20000; i++) {
     std::string bytes = original;
     for (unsigned n = random() % 4 + 1; n; n--) {
@@ -144,10 +145,11 @@ void survives_mutations() {
         default: bytes.insert(at, 1, static_cast<char>(random())); break;
       }
     }
-    std::vector<char> memory;
     LaunchPlan plan;
+    memory.assign(memory.size(), 0);  // as fresh pages are
     std::vector<char> exact(bytes.begin(), bytes.end());
-    if (decode({exact.data(), exact.size()}, &plan, memory)) refused++;
+    Arena arena(memory.data(), memory.size());
+    if (davit::decode_plan({exact.data(), exact.size()}, arena, &plan)) refused++;
   }
   CHECK(refused > 1000);
 }

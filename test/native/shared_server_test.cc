@@ -155,7 +155,7 @@ void a_late_holder_changes_nothing() {
 
 // Nobody uses the image, and it is kept until the time that a user has named, or for as long behind the last one.
 void kept_for_a_while() {
-  constexpr int kWhileMs = 300;
+  constexpr int kWhileMs = 500;
   for (int behind : {0, 1}) {
     ShareKey key = key_of("warm image");
     SharedImage user;
@@ -172,7 +172,9 @@ void kept_for_a_while() {
     }
     user = SharedImage();
     SharedImage next;
-    CHECK(davit::share_image(directory.c_str(), key, false, &next) == Share::Alive && next.holder == holder);
+    Share share = davit::share_image(directory.c_str(), key, false, &next);
+    // Unless this process was kept from looking for so long.
+    CHECK((share == Share::Alive && next.holder == holder) || davit::now_ms() - begin >= kWhileMs);
     next = SharedImage();
     CHECK(status_of(holder) == 0);
     CHECK(davit::now_ms() - begin >= kWhileMs);
@@ -221,7 +223,7 @@ void crowds() {
     _exit(0);
   }
   for (pid_t user : users) CHECK(status_of(user) == 0);
-  for (int i = 0; i < 500 && files(); i++) usleep(10000);
+  for (int i = 0; i < 2000 && files(); i++) usleep(10000);
   CHECK(files() == 0);
 }
 

@@ -1,5 +1,6 @@
 /** What runs, is mounted and is attached on this machine, as far as the tests' user may see it. */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { constants } from 'node:os';
 
 export interface ProcessFacts {
   pid: number;
@@ -43,6 +44,17 @@ export function processesOf(directory: string): ProcessFacts[] {
     for (const { pid, parent } of all) if (ours.has(parent) && !own.has(pid)) ours.add(pid);
   }
   return all.filter(({ pid }) => ours.has(pid));
+}
+
+/** Whether a process has a handler for a signal, or ignores it: bit N-1 of a mask in proc(5). */
+export function minds(pid: number, signal: NodeJS.Signals, how: 'SigCgt' | 'SigIgn'): boolean {
+  const mask = new RegExp(`^${how}:\\t(\\w+)$`, 'm').exec(readText(`/proc/${pid}/status`))?.[1] ?? '0';
+  return ((BigInt(`0x${mask}`) >> BigInt(constants.signals[signal] - 1)) & 1n) === 1n;
+}
+
+/** What the descriptors of a process lead to. One that is closed meanwhile is left out. */
+export function descriptorsOf(pid: number): string[] {
+  return descriptors(pid).map(readLink).filter(Boolean);
 }
 
 /** Lines of this process's mount table that name the directory. */

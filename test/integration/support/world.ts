@@ -20,6 +20,9 @@ import { liveProcesses, loopsBelow, mountsBelow, type ProcessFacts, processesOf 
 export const projectRoot = resolve(__dirname, '../../..');
 export const davitPath = join(projectRoot, 'bin/davit');
 
+// Some files are for other users; the umask of whoever started the tests is not what is tested.
+process.umask(0o022);
+
 /** Longest time that one command may take. */
 const commandTimeoutMs = 60_000;
 
