@@ -2,8 +2,8 @@
 //   check    compiler, CMake and libraries are here, or one message that names what is not
 //   codegen  src/schema/*.proto -> codecs and field numbers
 //   native   cmake-js -> build/Release/{davit-launcher,davit.node,davit-image.node}, bin/davit
-//   bundle   esbuild -> dist/{cli,index}.cjs, dist/workers/*.cjs, dist/davit.cjs, dist/index.d.ts
-//   cache    dist/cli.cache, the compiled code of dist/cli.cjs for this version of Node
+//   bundle   esbuild -> dist/{cli,ask,cold,index}.cjs, dist/workers/*.cjs, dist/davit.cjs, dist/index.d.ts
+//   cache    dist/{cli,ask,cold}.cache, the compiled code of the bundles of the same name for this version of Node
 import { existsSync, mkdirSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';

@@ -1,4 +1,4 @@
-// Bundles src/ into dist/ with esbuild: CommonJS, two files for the command line, one for the library, one for each task
+// Bundles src/ into dist/ with esbuild: CommonJS, three files for the command line, one for the library, one for each task
 // of the worker pool, and the entry that Node is started with. And dist/joins.pb, plans that the launcher has beside them.
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -41,28 +41,42 @@ const hot = [
   .map((name) => `src/cli/commands/${name}.ts`)
   .concat('src/runtime/instance/damaged.ts');
 
+/** What only looks and says what is there: scripts call it in loops. */
+const asking = ['instance/logs', 'instance/stats', 'image/inspect', 'cache/list', 'completion'].map(
+  (name) => `src/cli/commands/${name}.ts`,
+);
+
 /**
- * dist/cli.cjs holds the hot commands alone. Every other module that is imported when it is needed is taken from
- * dist/cold.cjs, by its path: Node reads and V8 caches only what nearly every call runs through.
+ * dist/cli.cjs holds the hot commands alone, dist/ask.cjs those that ask. Every other module that is imported when it is
+ * needed is taken from dist/cold.cjs, by its path: Node reads and V8 compiles at every call only what that needs.
+ * @param own the modules that the bundle itself holds
+ * @param found gets the modules that dist/cold.cjs has to hold
  */
-function coldPlugin(found) {
+function elsewherePlugin(own, found) {
   return {
-    name: 'cold',
+    name: 'elsewhere',
     setup(build) {
       build.onResolve({ filter: /^\./, namespace: 'file' }, ({ path, kind, resolveDir }) => {
         if (kind !== 'dynamic-import' || path.endsWith('.apart')) return undefined;
         const name = relative(root, `${resolve(resolveDir, path)}.ts`);
-        if (hot.includes(name)) return undefined;
+        if (own.includes(name)) return undefined;
         if (!existsSync(join(root, name))) return { errors: [{ text: `${name} is no module of its own` }] };
-        found.add(name);
-        return { path: name, namespace: 'cold' };
+        if (!asking.includes(name)) found.add(name);
+        return { path: name, namespace: 'elsewhere' };
       });
-      build.onResolve({ filter: /^\.\/cold\.cjs$/, namespace: 'cold' }, ({ path }) => ({ path, external: true }));
-      build.onLoad({ filter: /.*/, namespace: 'cold' }, ({ path }) => ({
-        contents: `module.exports = require('./cold.cjs')[${JSON.stringify(path)}]`,
+      build.onResolve({ filter: /\.cjs$/, namespace: 'elsewhere' }, ({ path }) => ({ path, external: true }));
+      build.onLoad({ filter: /.*/, namespace: 'elsewhere' }, ({ path }) => ({
+        contents: `module.exports = require('./${asking.includes(path) ? 'ask' : 'cold'}.cjs')[${JSON.stringify(path)}]`,
       }));
     },
   };
+}
+
+/** A module whose members are the modules named, all evaluated at once: what none of them uses is left out. */
+function askEntry(names) {
+  const imports = names.map((name, i) => `import * as m${i} from ${JSON.stringify(`./${name}`)};`);
+  const members = names.map((name, i) => `${JSON.stringify(name)}: m${i}`);
+  return `${imports.join('\n')}\nmodule.exports = { ${members.join(', ')} };`;
 }
 
 /** A module whose members are the modules named; each is evaluated when it is asked for. */
@@ -80,7 +94,7 @@ function common(version) {
     platform: 'node',
     format: 'cjs',
     target: 'node20.17',
-    charset: 'ascii', // the entry reads cli.cjs as latin1, which needs no decoding
+    charset: 'ascii', // the entry reads bundles as latin1, which needs no decoding
     minifyWhitespace: true,
     minifySyntax: true,
     legalComments: 'none',
@@ -102,16 +116,24 @@ export async function bundle() {
     esbuild.build({ ...options, ...more, entryPoints: [join(root, entry)], outfile: join(dist, outfile) });
 
   mkdirSync(dist, { recursive: true });
-  for (const name of ['cli.cache', 'davit.cjs']) rmSync(join(dist, name), { force: true });
+  for (const name of ['cli.cache', 'ask.cache', 'cold.cache', 'davit.cjs']) rmSync(join(dist, name), { force: true });
   const cold = new Set();
+  const elsewhere = (own) => ({ plugins: [apartPlugin, elsewherePlugin(own, cold)] });
+  const made = (contents, outfile, more = {}) =>
+    esbuild.build({
+      ...options,
+      ...more,
+      stdin: { contents, resolveDir: root, loader: 'js' },
+      outfile: join(dist, outfile),
+    });
   await allOrDie([
-    one('src/cli/main.ts', 'cli.cjs', { plugins: [apartPlugin, coldPlugin(cold)] }),
+    one('src/cli/main.ts', 'cli.cjs', elsewhere(hot)),
+    made(askEntry(asking), 'ask.cjs', elsewhere(asking)),
     one('src/index.ts', 'index.cjs'),
     ...apart.map((entry) => one(entry, `${apartName(entry)}.cjs`)),
     bundleWorkers(esbuild, options),
   ]);
-  const stdin = { contents: coldEntry([...cold].sort()), resolveDir: root, loader: 'js' };
-  await allOrDie([esbuild.build({ ...options, stdin, outfile: join(dist, 'cold.cjs') })]);
+  await allOrDie([made(coldEntry([...cold].sort()), 'cold.cjs')]);
   await writeJoins(esbuild, options);
   // Last: without it the launcher says that davit is not built.
   await allOrDie([one('scripts/entry/davit.cjs', 'davit.cjs')]);

@@ -1,5 +1,6 @@
-// Writes dist/cli.cache: V8's compiled code of dist/cli.cjs, made after representative runs of the hot commands. None of
-// them changes anything: nothing is launched (see entry/cache-run.cjs), and the state directory is a temporary one.
+// Writes dist/{cli,ask,cold}.cache: V8's compiled code of the bundles of the same name, made after representative runs of
+// commands. None of them changes anything: nothing is launched (see entry/cache-run.cjs), and the state directory
+// is a temporary one.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -11,17 +12,16 @@ import { die, isMain, root } from './lib.mjs';
 const nodeFlags = ['--no-rehash-snapshot'];
 const frontDoor = join(root, 'native/launcher/front_door.cc');
 
-const cli = join(root, 'dist/cli.cjs');
-const cache = join(root, 'dist/cli.cache');
+const dist = join(root, 'dist');
 
 const ROOT = 0;
 const PLAIN_USER = 1000;
 /** Its record is there, and the runs take it for alive. */
 const INSTANCE = 'code-cache';
 
-/** Runs each hot command once; the exit status does not matter, what was compiled does. */
+/** Runs each command once; the exit status does not matter, what was compiled does. */
 export async function writeCodeCache() {
-  if (!existsSync(cli)) return;
+  if (!existsSync(join(dist, 'cli.cjs'))) return;
   const source = readFileSync(frontDoor, 'utf8');
   if (!nodeFlags.every((flag) => source.includes(`"${flag}"`)))
     die('scripts/code-cache.mjs and native/launcher/front_door.cc disagree on the flags of Node');
@@ -30,14 +30,14 @@ export async function writeCodeCache() {
     const sandbox = makeSandbox(join(work, 'image'));
     const images = [makeSif(sandbox, work), sandbox].filter((path) => path !== undefined);
     await makeRecord(join(work, 'state'));
-    const fresh = join(work, 'cli.cache');
+    const run = (name, args, env) => runOnce(name, work, args, env);
     for (const uid of [ROOT, PLAIN_USER]) {
-      for (const args of launches(images)) runOnce(fresh, work, uid, args);
+      for (const args of launches(images)) run('cli', args, { DAVIT_CACHE_UID: String(uid) });
     }
-    for (const args of instanceRuns) runOnce(fresh, work, process.getuid(), args);
-    if (!existsSync(fresh)) return;
-    renameAcross(fresh, cache);
-    process.stdout.write(`dist/cli.cache: ${statSync(cache).size} bytes for Node ${process.versions.node}\n`);
+    for (const args of instanceRuns) run('cli', args, { DAVIT_CACHE_UID: String(process.getuid()) });
+    for (const args of askingRuns(images)) run('ask', args, {});
+    for (const args of coldRuns(images, work)) run('cold', args, {});
+    for (const name of ['cli', 'ask', 'cold']) moveCache(`${name}.cache`, work);
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
@@ -62,10 +62,33 @@ const instanceRuns = [
   ['--version'],
 ];
 
-function runOnce(fresh, work, uid, args) {
-  const env = environment(work, { DAVIT_CACHE_UID: String(uid), DAVIT_STATE_DIR: join(work, 'state') });
+function askingRuns(images) {
+  return [
+    ['instance', 'logs', INSTANCE],
+    ['instance', 'logs', '--err', INSTANCE],
+    ['cache', 'list'],
+    ['cache', 'list', '--verbose'],
+    ...images.flatMap((image) => [
+      ['inspect', image],
+      ['inspect', '--json', '--all', image],
+      ['inspect', '--runscript', image],
+    ]),
+  ];
+}
+
+function coldRuns([image, sandbox = image], work) {
+  return [
+    ['sif', 'list', image],
+    ['image', 'list'],
+    ['build', join(work, 'built.sif'), sandbox],
+  ];
+}
+
+function runOnce(name, work, args, more) {
+  const env = environment(work, { DAVIT_STATE_DIR: join(work, 'state'), ...more });
   const script = join(root, 'scripts/entry/cache-run.cjs');
-  spawnSync(process.execPath, [...nodeFlags, script, cli, fresh, ...args], {
+  const files = [join(dist, `${name}.cjs`), join(work, `${name}.cache`)];
+  spawnSync(process.execPath, [...nodeFlags, script, ...files, ...args], {
     cwd: work,
     env,
     stdio: 'ignore',
@@ -127,13 +150,18 @@ async function makeRecord(stateDir) {
   const directory = join(stateDir, 'instances', INSTANCE);
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   writeFileSync(join(directory, 'record.pb'), record.finish());
+  mkdirSync(join(stateDir, 'logs'), { mode: 0o700 });
+  for (const kind of ['out', 'err']) writeFileSync(join(stateDir, 'logs', `${INSTANCE}.${kind}`), 'a line\n');
 }
 
 /** The new cache takes the place of the old one at once, also when /tmp is another file system. */
-function renameAcross(from, to) {
-  const near = `${to}.new`;
-  writeFileSync(near, readFileSync(from));
-  renameSync(near, to);
+function moveCache(name, work) {
+  const fresh = join(work, name);
+  if (!existsSync(fresh)) return;
+  const near = join(dist, `${name}.new`);
+  writeFileSync(near, readFileSync(fresh));
+  renameSync(near, join(dist, name));
+  process.stdout.write(`dist/${name}: ${statSync(join(dist, name)).size} bytes for Node ${process.versions.node}\n`);
 }
 
 if (isMain(import.meta.url)) await writeCodeCache();

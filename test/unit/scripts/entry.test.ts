@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -19,21 +19,20 @@ describe('the entry of the command line', () => {
 
   beforeEach(() => {
     dist = mkdtempSync(join(tmpdir(), 'davit-entry-'));
-    for (const name of ['davit.cjs', 'wrap.cjs']) copyFileSync(join(entryDir, name), join(dist, name));
+    for (const name of ['davit.cjs', 'loader.cjs']) copyFileSync(join(entryDir, name), join(dist, name));
     writeFileSync(join(dist, 'cli.cjs'), cli);
   });
   afterEach(() => rmSync(dist, { recursive: true, force: true }));
 
   const start = (...args: string[]) =>
     execFileSync(process.execPath, [join(dist, 'davit.cjs'), ...args], { encoding: 'utf8' });
-  const writeCache = (...args: string[]) =>
+  const writeCacheOf = (name: string, ...args: string[]) =>
     execFileSync(
       process.execPath,
-      [join(entryDir, 'cache-run.cjs'), join(dist, 'cli.cjs'), join(dist, 'cli.cache'), ...args],
-      {
-        encoding: 'utf8',
-      },
+      [join(entryDir, 'cache-run.cjs'), join(dist, `${name}.cjs`), join(dist, `${name}.cache`), ...args],
+      { encoding: 'utf8' },
     );
+  const writeCache = (...args: string[]) => writeCacheOf('cli', ...args);
 
   it('runs the bundle as a module of its own directory', () => {
     expect(start('a', 'b')).toBe('cli.cjs function true a b\n');
@@ -43,6 +42,24 @@ describe('the entry of the command line', () => {
     expect(writeCache('x')).toContain(' x\n');
     expect(existsSync(join(dist, 'cli.cache'))).toBe(true);
     expect(start('a')).toBe('cli.cjs function true a\n');
+  });
+
+  it('runs other bundles once, when they are asked for, from caches of their own', () => {
+    writeFileSync(
+      join(dist, 'cli.cjs'),
+      "const get = () => require('./cold.cjs'); process.stdout.write(`${process.argv[2] ? get().word + (get() === get()) : ''}\\n`);",
+    );
+    writeFileSync(
+      join(dist, 'cold.cjs'),
+      "console.log('once'); exports.word = require('node:path').basename(__filename);",
+    );
+    expect(start()).toBe('\n');
+    expect(start('cold')).toBe('once\ncold.cjstrue\n');
+    expect(writeCacheOf('cold')).toBe('\n');
+    expect(existsSync(join(dist, 'cold.cache'))).toBe(false);
+    expect(writeCacheOf('cold', 'cold')).toBe('once\ncold.cjstrue\n');
+    expect(readdirSync(dist).filter((name) => name.endsWith('.cache'))).toEqual(['cold.cache']);
+    expect(start('cold')).toBe('once\ncold.cjstrue\n');
   });
 
   it('adds up what several runs compiled', () => {
