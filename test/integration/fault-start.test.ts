@@ -5,7 +5,7 @@
 import { expect, test } from 'vitest';
 import { describeWith, isRoot } from './support/capabilities';
 import { eventually } from './support/patience';
-import type { World } from './support/world';
+import { isAlive, type Listed, type World } from './support/world';
 import { runTool } from './fault/tool';
 import { expectGone, expectRestart, expectTruth, withFaults } from './fault/truth';
 
@@ -39,14 +39,19 @@ function points(count: number, wanted: number): number[] {
   return found;
 }
 
-/** After the kill there is a whole instance or none; in either case the next start has a free name. */
+/**
+ * After the kill there is a whole instance or none; in either case the next start has a free name. One whose server was
+ * killed is listed until its keeper has noticed.
+ */
 async function expectWholeOrNothing(world: World): Promise<'alive' | 'gone'> {
+  let listed: Listed[] = [];
   await eventually(async () => {
-    if ((await world.list()).length === 0) expect(world.leftovers()).toEqual([]);
+    listed = await expectTruth(world);
+    if (listed.length === 0) expect(world.leftovers()).toEqual([]);
+    else expect(listed).toMatchObject([{ instance: 'web', state: 'running' }]);
+    for (const { serverPid } of listed) expect(serverPid === 0 || isAlive(serverPid), 'the server lives').toBe(true);
   });
-  const listed = await expectTruth(world);
   if (listed.length === 0) return 'gone';
-  expect(listed).toMatchObject([{ instance: 'web', state: 'running' }]);
   await world.ok('instance', 'stop', 'web');
   await expectGone(world);
   return 'alive';
