@@ -41,7 +41,7 @@ describeWith([...REGISTRY, ...IMAGE], 'nginx', () => {
 
     test('has its image in a registry', async () => {
       server = await room().start();
-      room().copy(nginxLayout(), `docker://${server.host}/library/nginx:latest`);
+      room().copy(await nginxLayout(), `docker://${server.host}/library/nginx:latest`);
     }, 300_000);
 
     test('is built from an image of a registry, which the configuration names', async () => {

@@ -1,8 +1,9 @@
 /** An image of a registry with Debian's nginx, made once by mmdebstrap with the sources that apt of this machine has. */
-import { execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { fixturesDirectory } from './images';
 import { projectRoot } from './world';
@@ -17,7 +18,7 @@ const OWNERS = 'chroot "$1" chown -R root:root /var/lib/nginx /var/log/nginx';
  * An OCI image layout with that image, as skopeo names it; a minute of work when it is not there yet. Only root can make
  * it: mmdebstrap extracts as root. A plain user uses what root's tests have made.
  */
-export function nginxLayout(): string {
+export async function nginxLayout(): Promise<string> {
   if (existsSync(sharedLayout)) return `oci:${sharedLayout}:latest`;
   const path = join(fixturesDirectory(), 'nginx-oci');
   if (!existsSync(path)) {
@@ -25,9 +26,14 @@ export function nginxLayout(): string {
     const tar = `${work}.tar`;
     try {
       const options = ['--variant=minbase', '--mode=root', '--include=nginx-light', '--quiet'];
-      execFileSync('mmdebstrap', [...options, `--customize-hook=${OWNERS}`, 'bookworm', tar, ...aptSources()], {
-        stdio: 'pipe',
-      });
+      // Not execFileSync: a worker of vitest that is deaf for a minute is given up.
+      await promisify(execFile)('mmdebstrap', [
+        ...options,
+        `--customize-hook=${OWNERS}`,
+        'bookworm',
+        tar,
+        ...aptSources(),
+      ]);
       writeLayout(work, readFileSync(tar));
       renameSync(work, path);
     } finally {
