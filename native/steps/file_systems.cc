@@ -53,9 +53,12 @@ bool make_session(Context& ctx, const Session& step) {
   return true;
 }
 
-// The session is attached on top of the old root: paths from "/" do not see it, and no directory of the host is needed.
+// Attached where it goes with the old root: on /sys, which no step looks at any more, or, where the host has none, on
+// top of that root. Then paths from "/" do not see it either, but it has to be detached by itself, and for each
+// detached mount the kernel waits.
 bool session(Context& ctx, const Session& step) {
   if (!make_session(ctx, step)) return false;
+  if (sys::move_mount(ctx.session.get(), "", AT_FDCWD, "/sys", MOVE_MOUNT_F_EMPTY_PATH) == 0) return true;
   if (sys::move_mount(ctx.session.get(), "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) != 0)
     return ctx.fail(errno, "attach the session");
   ctx.stacked++;
