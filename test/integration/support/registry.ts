@@ -57,7 +57,10 @@ export class RegistryServer {
     return server;
   }
 
-  /** What has been asked for, in order; a substring of method and path chooses. */
+  /**
+   * What has been asked for, in order; a substring of method and path chooses. A line is written behind its answer: who
+   * waits for one asks again.
+   */
   asked(what = ''): Asked[] {
     const lines = readFileSync(this.logFile, 'utf8').matchAll(
       /"([A-Z]+) (\S+) HTTP\/[\d.]+" (\d{3}) \d+ "[^"]*" "([^"]*)"/g,

@@ -44,6 +44,8 @@ export class TerminalSession {
     this.#child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       this.shown += text;
     });
+    // What is typed when the command has ended goes nowhere.
+    for (const stream of [this.#child.stdin, this.#child.stdio[3]]) stream?.on('error', () => undefined);
     onTestFinished(() => this.kill());
     this.#end = new Promise((done) => this.#child.once('close', (status, signal) => done(exitCode(status, signal))));
   }

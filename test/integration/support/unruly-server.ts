@@ -33,11 +33,14 @@ export async function startFront(
       response.writeHead(answer.statusCode ?? 502, answer.headers);
       let left = cutAfterBytes(request);
       answer.on('data', (chunk: Buffer) => {
-        response.write(chunk.subarray(0, Math.min(left, chunk.length)));
+        const part = chunk.subarray(0, Math.min(left, chunk.length));
         left -= chunk.length;
-        if (left > 0) return;
+        if (left > 0) {
+          response.write(part);
+          return;
+        }
         answer.destroy();
-        setTimeout(() => response.destroy(), 20);
+        response.write(part, () => response.destroy());
       });
       answer.on('end', () => response.end());
       answer.on('error', () => undefined);

@@ -265,6 +265,8 @@ export async function outcome(child: ChildProcess, options: RunOptions = {}, tit
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     stderr += text;
   });
+  // Whether a command reads what it is given is its own affair.
+  child.stdin?.on('error', () => undefined);
   if (options.input !== undefined) child.stdin?.end(options.input);
   const timeoutMs = options.timeoutMs ?? commandTimeoutMs;
   return new Promise((done, fail) => {

@@ -85,7 +85,7 @@ it('mutated SIF files are read or refused, never crash, and not slowly', () => {
   // Neither everything nor nothing passes: the mutations reach both sides of the checks.
   expect(fine).toBeGreaterThan(100);
   expect(fine).toBeLessThan(4000);
-  expect(performance.now() - start).toBeLessThan(10_000);
+  expect(performance.now() - start).toBeLessThan(30_000);
 });
 
 it('mutated superblocks are read or refused, never crash', () => {

@@ -31,7 +31,7 @@ it('and so is what becomes of them', () => {
   }
   expect(fine).toBeGreaterThan(rounds / 10);
   expect(fine).toBeLessThan(rounds * 0.9);
-  expect(slowestMs).toBeLessThan(2000);
+  expect(slowestMs).toBeLessThan(10_000);
 });
 
 it('a name neither sends control characters nor looks like another row', () => {

@@ -26,6 +26,7 @@ function request(server: TestServer, changes: Partial<DownloadRequest> = {}): Do
   };
 }
 
+const at = (incoming: IncomingMessage): number => Number(/\d+/.exec(incoming.headers.range ?? '0')?.[0]);
 const ranges = (server: TestServer): string[] => server.requests.map(({ headers }) => headers.range ?? 'all').sort();
 const expected = Array.from({ length: 10 }, (_, at) => {
   return `bytes=${at * PART}-${Math.min((at + 1) * PART, content.length) - 1}`;
@@ -34,9 +35,16 @@ const expected = Array.from({ length: 10 }, (_, at) => {
 test('a large content comes in parts over several connections, each byte once', async () => {
   let open = 0;
   let most = 0;
+  let meet: (() => void) | undefined;
+  const met = new Promise<void>((done) => {
+    meet = done;
+  });
   const server = await serve(async (incoming, response) => {
     open += 1;
     most = Math.max(most, open);
+    // The first answer tells how fast the server is, and with the second others begin: these wait for one another.
+    if (open === 3) meet?.();
+    if (at(incoming) > PART) await met;
     await new Promise((done) => setTimeout(done, 20));
     open -= 1;
     sendRange(incoming, response, content);
@@ -101,8 +109,6 @@ test('takes the whole from a server that knows no ranges', async () => {
   expect(readFileSync(job.path).equals(content)).toBe(true);
   expect(server.log).toHaveLength(1);
 });
-
-const at = (incoming: IncomingMessage): number => Number(/\d+/.exec(incoming.headers.range ?? '0')?.[0]);
 
 test.each<[string, (incoming: IncomingMessage, response: ServerResponse) => void]>([
   ['break off', (_, response) => void response.destroy()],

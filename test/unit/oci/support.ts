@@ -47,10 +47,10 @@ export async function serve(handler: Handler): Promise<TestServer> {
   return { url: new URL(`http://${host}/`), host, log, requests, server };
 }
 
-/** A client without proxies and with pauses of a millisecond. */
+/** A client without proxies and with pauses of a millisecond. A busy machine is not taken for a silent server. */
 export function client(options: Partial<HttpOptions> = {}): HttpClient {
   const retry = { tries: 4, baseMs: 1, capMs: 2, patienceMs: 1500, ...options.retry };
-  const made = new HttpClient({ env: {}, version: 'test', silenceTimeoutMs: 5000, ...options, retry });
+  const made = new HttpClient({ env: {}, version: 'test', silenceTimeoutMs: 30_000, ...options, retry });
   cleanUps.push(() => made.close());
   return made;
 }
