@@ -57,6 +57,7 @@ function launches(images) {
 
 const instanceRuns = [
   ['instance', 'list'],
+  ['instance', 'stats', '--json', INSTANCE],
   ['exec', `instance://${INSTANCE}`, 'true'],
   ['instance', 'stop', INSTANCE],
   ['--version'],
@@ -139,7 +140,7 @@ async function makeRecord(stateDir) {
     driver: 'squashfs',
     home: '/root',
     pid: process.pid,
-    pidStartTime: 1,
+    pidStartTime: startTime(process.pid),
     keeperPid: process.pid,
     keeperStartTime: 1,
     bootId: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
@@ -152,6 +153,15 @@ async function makeRecord(stateDir) {
   writeFileSync(join(directory, 'record.pb'), record.finish());
   mkdirSync(join(stateDir, 'logs'), { mode: 0o700 });
   for (const kind of ['out', 'err']) writeFileSync(join(stateDir, 'logs', `${INSTANCE}.${kind}`), 'a line\n');
+}
+
+/** Field 22 of proc_pid_stat(5), behind the name in parentheses. */
+function startTime(pid) {
+  return Number(
+    readFileSync(`/proc/${pid}/stat`, 'utf8')
+      .replace(/^.*\) /s, '')
+      .split(' ')[19],
+  );
 }
 
 /** The new cache takes the place of the old one at once, also when /tmp is another file system. */

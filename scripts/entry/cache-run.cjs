@@ -5,8 +5,9 @@
 //
 // With DAVIT_CACHE_UID nothing is launched and nobody is signalled: in place of the launch addon there is one that agrees
 // to everything, so that a start comes as far as the encoded plan, and every instance that has a record is found alive;
-// and the run believes that it is that user's.
-const { existsSync, readFileSync, writeFileSync } = require('node:fs');
+// and the run believes that it is that user's. Of all processes of the machine there is only the one that the record
+// names: instance stats would look at each.
+const fs = require('node:fs');
 const { createRequire } = require('node:module');
 const { dirname, join } = require('node:path');
 const { Script } = require('node:vm');
@@ -16,9 +17,9 @@ const [bundle, cache, ...args] = process.argv.slice(2);
 
 function compile(source, filename) {
   if (filename !== bundle) return new Script(source, { filename });
-  const cachedData = existsSync(cache) ? readFileSync(cache) : undefined;
+  const cachedData = fs.existsSync(cache) ? fs.readFileSync(cache) : undefined;
   const script = new Script(source, { filename, cachedData });
-  process.once('exit', () => writeFileSync(cache, script.createCachedData()));
+  process.once('exit', () => fs.writeFileSync(cache, script.createCachedData()));
   return script;
 }
 
@@ -41,6 +42,9 @@ if (process.env.DAVIT_CACHE_UID) {
   process.dlopen = (module) => {
     module.exports = agreeable;
   };
+  const { readdirSync } = fs;
+  fs.readdirSync = (path, ...more) =>
+    String(path).startsWith('/proc') ? [String(process.ppid)] : readdirSync(path, ...more);
 }
 
 const directory = dirname(bundle);

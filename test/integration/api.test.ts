@@ -1,11 +1,11 @@
 /** The library as a program uses it: dist/index.cjs. */
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import type { Runtime as RuntimeClass } from '../../src/index';
 import { projectRoot, withWorld, type World } from './support/world';
 
-const { Runtime, RuntimeError } = createRequire(__filename)(
+const { cpuPercent, Runtime, RuntimeError } = createRequire(__filename)(
   join(projectRoot, 'dist/index.cjs'),
 ) as typeof import('../../src/index');
 
@@ -61,5 +61,15 @@ withWorld('the library', (world) => {
     expect(await runtime.stop('many-*')).toHaveLength(many);
     expect((await runtime.list()).map(({ name }) => name)).toEqual(['one']);
     await runtime.stop('one');
+  });
+
+  test('says what an instance uses, and how busy it is', async () => {
+    const busy = { args: ['run', 'sh', '-c', 'while :; do :; done'] };
+    const { pid } = await runtime.start(world().image(), 'busy', busy);
+    const before = await runtime.stats('busy');
+    expect(before).toMatchObject({ name: 'busy', pid, tasks: 2, memory: { usageBytes: expect.any(Number) } });
+    await vi.waitFor(async () => expect(cpuPercent(before, await runtime.stats('busy'))).toBeGreaterThan(0), 10_000);
+    await runtime.stop('busy', { signal: 'KILL' });
+    await expect(runtime.stats('busy')).rejects.toMatchObject({ code: 'INSTANCE_MISSING' });
   });
 });

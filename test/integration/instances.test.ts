@@ -221,12 +221,5 @@ describe('instance', () => {
         stderr: 'Error for command "start": unknown flag: --nosuchflag\n\n',
       });
     });
-
-    test('of stats, which needs cgroups', async () => {
-      expect(await world().davit('instance', 'stats', 'nosuch')).toMatchObject({
-        status: 1,
-        stderr: 'Error for command "stats": no instance found\n\n',
-      });
-    });
   });
 });

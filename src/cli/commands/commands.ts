@@ -109,7 +109,11 @@ const COMMANDS: readonly CommandSpec[] = [
   {
     name: 'instance stats',
     usage: '[stats options...] <instance name>',
-    summary: 'Show what an instance uses (not yet)',
+    summary: 'Show what an instance uses',
+    description:
+      'Processor time, memory, transfers from and to block devices, and threads, every second until Ctrl-C. They are those ' +
+      'of the control group of the instance where it has one to itself, else of its processes.',
+    examples: ['davit instance stats web', 'davit instance stats --no-stream web', 'davit instance stats --json web'],
     args: [1, 1],
     load: () => import('./instance/stats'),
   },

@@ -38,14 +38,16 @@ export function instanceFlags(): Flag[] {
     }),
     flag('string', 'user', 'stop instances of this user (root only)', { short: 'u', env: 'USER', commands: STOP }),
 
-    flag('bool', 'json', 'print JSON, once', { short: 'j', commands: STATS, state: 'later', note: 'needs cgroups' }),
-    flag('bool', 'no-stream', 'print once', { commands: STATS, state: 'later', note: 'needs cgroups' }),
+    flag('bool', 'json', 'print JSON, once', {
+      short: 'j',
+      commands: STATS,
+      note: 'at once, not after a second; what is known of Apptainer’s keys, then ours: instance, pid, sources',
+    }),
+    flag('bool', 'no-stream', 'print once, after a second', { commands: STATS }),
     flag('string', 'user', 'an instance of this user (root only)', {
       short: 'u',
       env: 'USER',
       commands: STATS,
-      state: 'later',
-      note: 'needs cgroups',
     }),
 
     flag('bool', 'err', 'the error output instead of the output', { short: 'e', own: true, commands: LOGS }),

@@ -23,14 +23,16 @@ const PREFIX_WIDTH = 8;
 /** text/tabwriter as Apptainer uses it: cells as wide as their content, then this many blanks. */
 const TABLE_PADDING = 4;
 
-/** Writes all of a text to a descriptor. */
-export type Writer = (fd: number, text: string | Uint8Array) => void;
+/** Writes all of a text to a descriptor; `false` when nobody reads it any more. */
+export type Writer = (fd: number, text: string | Uint8Array) => unknown;
 
 export class Terminal {
   level: number = LEVEL.info;
   color = false;
   /** Whether anything was written. */
   used = false;
+  /** Whether standard output was found without a reader: who writes for ever may end. */
+  unread = false;
 
   constructor(private readonly write: Writer = writeAll) {}
 
@@ -46,7 +48,7 @@ export class Terminal {
 
   private emit(fd: number, text: string | Uint8Array): void {
     this.used = true;
-    this.write(fd, text);
+    if (this.write(fd, text) === false && fd === 1) this.unread = true;
   }
 
   message(severity: Severity, text: string): void {
@@ -144,7 +146,7 @@ export function isTerminal(fd: number): boolean {
 const RETRY_MS = 5;
 
 /** Writes everything, also to a pipe that somebody made non-blocking. A reader that has gone is nobody's error. */
-function writeAll(fd: number, text: string | Uint8Array): void {
+function writeAll(fd: number, text: string | Uint8Array): boolean {
   const bytes = typeof text === 'string' ? Buffer.from(text, 'utf8') : text;
   let written = 0;
   while (written < bytes.length) {
@@ -153,7 +155,8 @@ function writeAll(fd: number, text: string | Uint8Array): void {
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code;
       if (code === 'EAGAIN') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_MS);
-      else if (code !== 'EINTR') return;
+      else if (code !== 'EINTR') return false;
     }
   }
+  return true;
 }

@@ -32,6 +32,7 @@ import { SILENT_OUTPUT, type Spawned, spawnPlan } from './spawn';
 import { startAttempt, startBatch } from './start-batch';
 import { settleMany } from './start-many';
 import { InstanceStore } from './store';
+import { type InstanceUsage, readUsage } from './usage';
 
 const DEFAULT_STOP_TIMEOUT_S = 10;
 /** Launches in progress at one time; more wait their turn. Each is a process for some milliseconds. */
@@ -184,6 +185,20 @@ export class Runtime {
     yield* followLog(reader, { isAlive, ...(signal ? { signal } : {}) });
   }
 
+  /**
+   * What an instance uses, by now: processor time, memory, transfers, threads. How busy it is takes two readings:
+   *
+   * ```ts
+   * const before = await runtime.stats('web');
+   * await setTimeout(1000);
+   * console.log(`${cpuPercent(before, await runtime.stats('web'))} % of a processor`);
+   * ```
+   * @throws RuntimeError INSTANCE_MISSING, also when it ends meanwhile; STATE
+   */
+  async stats(name: string): Promise<InstanceUsage> {
+    return readUsage(this.recordOf(name));
+  }
+
   private async compileStart(
     image: string,
     name: string,
@@ -226,9 +241,7 @@ export class Runtime {
   }
 
   private compileJoin(name: string, command: readonly string[], launch: Partial<LaunchOptions>): CompiledPlan {
-    const found = this.store().find(name);
-    if (found?.state === 'damaged') throw new RuntimeError('STATE', found.problem, { path: name });
-    if (found?.state !== 'alive') throw missing(name);
+    this.recordOf(name);
     return compileJoin({
       action: 'exec',
       name,
@@ -253,6 +266,14 @@ export class Runtime {
     return this.store()
       .list(matches)
       .flatMap((found) => (found.state === 'alive' ? [found.record] : []));
+  }
+
+  /** @throws RuntimeError INSTANCE_MISSING, STATE */
+  private recordOf(name: string): InstanceRecord {
+    const found = this.store().find(name);
+    if (found?.state === 'damaged') throw new RuntimeError('STATE', found.problem, { path: name });
+    if (found?.state !== 'alive') throw missing(name);
+    return found.record;
   }
 
   private caller(): Caller {
