@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { availableParallelism, loadavg, release } from 'node:os';
 import { parseArgs } from 'node:util';
 import { api } from './api.mjs';
+import { bulk } from './bulk.mjs';
 import { exec } from './exec.mjs';
 import { closeBench, openBench } from './support/bench.mjs';
 import { interrupt } from './support/rounds.mjs';
@@ -18,7 +19,7 @@ import { regression } from './regression.mjs';
 import { scale } from './scale.mjs';
 import { start } from './start.mjs';
 
-const questions = { launch, start, exec, 'list-stop': listStop, memory, scale, api, layers, ...imageQuestions };
+const questions = { launch, start, exec, 'list-stop': listStop, memory, scale, bulk, api, layers, ...imageQuestions };
 /** Not among those that are measured when none is named. */
 const checks = { regression };
 const all = { ...questions, ...checks };

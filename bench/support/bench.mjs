@@ -91,6 +91,8 @@ function subject(bench, user, identity = {}) {
   // Without the plan cache: what a launch costs that is not the repetition of another (docs/plan-cache.md).
   made.compiled = (...args) => run([davit, ...args], { ...env, DAVIT_PLAN_CACHE: 'off' });
   made.command = (...command) => run(command, clean);
+  // Any program that uses this subject's instances.
+  made.withState = (options, ...command) => run(command, env, options);
   // The environment as the caller of the measurement has it: certificates for Node, its options, whatever a site sets.
   const here = { ...process.env, DAVIT_STATE_DIR: env.DAVIT_STATE_DIR };
   made.here = { node: () => run([process.execPath, '-e', '0'], here), davit: (...args) => run([davit, ...args], here) };
