@@ -76,13 +76,14 @@ export async function startProxy(
       response.writeHead(answer.statusCode ?? 502, answer.headers);
       answer.pipe(response);
     });
-    passed.on('error', () => response.writeHead(502).end());
+    passed.on('error', () => (response.headersSent ? response.destroy() : response.writeHead(502).end()));
     request.pipe(passed);
   });
   const sockets = new Set<Socket>();
   server.on('connect', (request: IncomingMessage, socket: Socket) => {
     asked.push(`CONNECT ${request.url}`);
     sockets.add(socket);
+    socket.on('error', () => undefined);
     const target = route(request.url ?? '', true);
     if (target === undefined) return socket.end('HTTP/1.1 403 Forbidden\r\n\r\n');
     const [host, port] = target.split(':');
@@ -90,7 +91,7 @@ export async function startProxy(
       socket.write('HTTP/1.1 200 OK\r\n\r\n');
       upstream.pipe(socket).pipe(upstream);
     });
-    for (const end of [upstream, socket]) end.on('error', () => undefined);
+    upstream.on('error', () => socket.destroy());
     return undefined;
   });
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
