@@ -149,10 +149,12 @@ void note_program_end(Keeper& keeper) {
 }
 
 // A dead server leaves an instance whose files cannot be read: it is ended, and its log says why. The end of the
-// container itself, which ends its servers as well, may not have been seen yet: `wait_ms` for that.
+// container itself, which ends its servers as well, may not have been seen yet: `wait_ms` for that. It may also take
+// long, since init ends behind everything inside; its mounts go before.
 void end_without_files(Keeper& keeper, std::string_view which, int wait_ms) {
   struct pollfd init_ended = {keeper.init_fd, POLLIN, 0};
-  if (retry([&] { return poll(&init_ended, 1, wait_ms); }) > 0) return;
+  auto has_ended = [&](int within_ms) { return retry([&] { return poll(&init_ended, 1, within_ms); }) > 0; };
+  if (has_ended(wait_ms) || process_is_ending(keeper.init) || has_ended(0)) return;
   Text<200> line;
   line.add("davit: ").add(which).add("; the instance is ended, since its files cannot be read any more\n");
   write_all(keeper.plan->log_err, line.view());

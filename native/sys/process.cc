@@ -16,9 +16,8 @@ namespace {
 
 constexpr int kEndWaitMs = 5000;  // SIGKILL needs no time but where the kernel itself waits
 
-}  // namespace
-
-uint64_t process_start_time(pid_t pid) {
+// A number of /proc/PID/stat, counted as in proc(5); 0 for a process that has ended.
+uint64_t stat_field(pid_t pid, int wanted) {
   Text<40> path;
   path.add("/proc/").add_number(pid).add("/stat");
   Fd fd(retry([&] { return open(path.c_str(), O_RDONLY | O_CLOEXEC); }));
@@ -32,12 +31,21 @@ uint64_t process_start_time(pid_t pid) {
   if (!at || at[1] != ' ') return 0;
   at += 2;
   if (*at == 'Z' || *at == 'X') return 0;
-  for (int field = 3; field < 22; field++) {
+  for (int field = 3; field < wanted; field++) {
     at = strchr(at, ' ');
     if (!at) return 0;
     at++;
   }
   return strtoull(at, nullptr, 10);
+}
+
+}  // namespace
+
+uint64_t process_start_time(pid_t pid) { return stat_field(pid, 22); }
+
+bool process_is_ending(pid_t pid) {
+  constexpr uint64_t kExiting = 4;  // PF_EXITING of the kernel's include/linux/sched.h
+  return stat_field(pid, 9) & kExiting;
 }
 
 Fd open_process(pid_t pid, uint64_t start_time) {

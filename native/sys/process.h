@@ -10,6 +10,8 @@ namespace davit {
 
 // Field 22 of /proc/PID/stat in clock ticks since boot; 0 when there is no such process or it is a zombie (Z, X).
 uint64_t process_start_time(pid_t pid);
+// It is on its way to its end, and may have given up its files and namespaces. False also for one that has ended.
+bool process_is_ending(pid_t pid);
 // A pidfd of exactly that process, checked after it was opened. Invalid (errno ESRCH) when it is gone.
 Fd open_process(pid_t pid, uint64_t start_time);
 // The oldest child of a process, in its parent's PID namespace; 0 when there is none or it cannot be known.

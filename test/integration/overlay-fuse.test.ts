@@ -1,8 +1,10 @@
 /** ext3 overlays in a user namespace: by fuse2fs and fuse-overlayfs, whose end is that of the container, however it ends. */
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, readlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { afterEach, expect, test } from 'vitest';
-import { asUser, describeWith, FUSE_OVERLAY, isRoot, testWith, uid } from './support/capabilities';
+import { asRoot, asUser, describeWith, FUSE_OVERLAY, isRoot, testWith, uid } from './support/capabilities';
+import { liveProcesses } from './support/processes';
 import { outcome, withWorld, type World } from './support/world';
 
 /** Root with --userns takes the same way: what it has in common with a plain user is not tested twice. */
@@ -161,6 +163,34 @@ describeWith([...FUSE_OVERLAY, 'mkfs_ext3'], 'by FUSE servers', () => {
         expect(await world().inside([...USERNS, '--overlay', overlay], 'cat /kept')).toBe('synced');
         await expectClean(world(), overlay);
       },
+    );
+
+    asRoot(() =>
+      test('ends with its container, and no complaint, though something delays the end of process 1', async () => {
+        const overlay = await makeOverlay(world(), 'delayed.img');
+        await start(world(), overlay);
+        const { pid } = await world().listed('kept');
+        const errors = () => world().ok('instance', 'logs', '--err', 'kept');
+        const { length } = await errors();
+        // A process in there with a parent outside that does not reap it: process 1 has given up its mounts, and waits.
+        const child = spawn('nsenter', ['-t', String(pid), '-p', 'sleep', '1000000'], { stdio: 'ignore' });
+        const ended = outcome(child);
+        const inside = () => liveProcesses().some(({ parent, name }) => parent === child.pid && name === 'sleep');
+        await expect.poll(inside).toBe(true);
+        child.kill('SIGSTOP');
+        const stopped = world().davit('instance', 'stop', '--timeout', '60', 'kept');
+        const served = () =>
+          world()
+            .processes()
+            .some(({ name }) => name === 'davit-overlay');
+        await expect.poll(served).toBe(false);
+        await new Promise((done) => setTimeout(done, 1_000));
+        child.kill('SIGCONT');
+        expect(await stopped).toMatchObject({ status: 0, stderr: expect.not.stringContaining('Killing') });
+        await ended;
+        expect((await errors()).slice(length)).not.toContain('davit:');
+        await expectClean(world(), overlay);
+      }),
     );
 
     testAsUser('is an error, not a hang, to a command whose server was killed', async () => {

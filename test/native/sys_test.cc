@@ -1,6 +1,7 @@
 // Descriptors, processes, small files and the environment of a process.
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -139,6 +140,32 @@ void processes() {
   CHECK(davit::first_child(child) == 0);
 }
 
+// Process 1 of a PID namespace waits, at its end, for what a parent outside has not reaped.
+void an_end_that_takes_long() {
+  in_child([] {
+    if (unshare(CLONE_NEWUSER | CLONE_NEWPID) != 0) return;  // this machine allows none
+    int held[2];
+    CHECK(pipe(held) == 0);
+    pid_t init = fork();
+    if (init == 0) {
+      char byte;
+      close(held[1]);
+      _exit(read(held[0], &byte, 1) == 0 ? 0 : 1);
+    }
+    pid_t other = fork();  // in there as well, and a child of ours
+    if (other == 0) pause();
+    CHECK(init > 0 && other > 0 && !davit::process_is_ending(init) && !davit::process_is_ending(getpid()));
+    kill(other, SIGKILL);
+    siginfo_t info;
+    CHECK(waitid(P_PID, static_cast<id_t>(other), &info, WEXITED | WNOWAIT) == 0);
+    close(held[1]);
+    for (int i = 0; i < 2000 && !davit::process_is_ending(init); i++) usleep(10000);
+    CHECK(davit::process_is_ending(init) && davit::process_start_time(init) != 0);
+    CHECK(waitpid(other, nullptr, 0) == other && waitpid(init, nullptr, 0) == init);
+    CHECK(!davit::process_is_ending(init));
+  });
+}
+
 void clones() {
   int pidfd = -1;
   pid_t child = davit::sys::clone3_fork(0, &pidfd, SIGCHLD);
@@ -206,6 +233,7 @@ int main(int argc, char** argv) {
   passing();
   messages();
   processes();
+  an_end_that_takes_long();
   clones();
   small_files();
   environment_is_forgotten(argv[0]);
