@@ -15,7 +15,8 @@ export default defineConfig({
           name: 'integration',
           include: ['test/integration/**/*.test.ts'],
           pool: 'forks',
-          testTimeout: 120_000,
+          // Each command of a test has a limit of its own (support/world.ts); many in a row may take long.
+          testTimeout: 300_000,
           hookTimeout: 120_000,
           // As in support/patience.ts.
           expect: { poll: { timeout: 20_000, interval: 20 } },

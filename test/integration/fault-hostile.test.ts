@@ -119,12 +119,12 @@ withFaults('hostile image', (world) => {
         ['--contain', '--writable-tmpfs'],
         ['--containall', '--bind', `${host}/passwd:/opt/new/place`],
       ]) {
-        const start = await world().davitWith({ timeoutMs: 15_000 }, 'instance', 'start', ...options, root, 'web');
+        const start = await world().davit('instance', 'start', ...options, root, 'web');
         expect(`${start.stdout}${start.stderr}`).not.toMatch(/TAKEN FROM/i);
         if (start.status === 0) {
           const script = '[ -f /etc/passwd ] && /bin/busybox cat /etc/passwd';
           const command = ['exec', 'instance://web', '/bin/busybox', 'sh', '-c', script];
-          const inside = await world().davitWith({ timeoutMs: 15_000 }, ...command);
+          const inside = await world().davit(...command);
           if (!options.includes('--bind')) expect(`${inside.stdout}${inside.stderr}`).not.toMatch(/taken from/i);
           await world().ok('instance', 'stop', '--timeout', '1', 'web');
         } else expect([start.status, start.stderr]).toEqual([255, expect.stringContaining('FATAL')]);

@@ -61,7 +61,7 @@ describeWith(isRoot ? ['squashfs'] : ['fuse', 'squashfuse_ll', 'userns'], 'start
   withFaults('killed during the start', (world) => {
     for (const [role, wanted] of Object.entries(pointsOf)) {
       const title = `SIGKILL of the ${role} at ${everyPoint ? 'every' : `${wanted} different`} system calls`;
-      test(title, { timeout: everyPoint ? 900_000 : 120_000 }, async () => {
+      test(title, { timeout: everyPoint ? 900_000 : 300_000 }, async () => {
         const { count = 0, status } = await startKilled(world(), role, never);
         expect(status).toBe(0);
         expect(await expectWholeOrNothing(world())).toBe('alive');

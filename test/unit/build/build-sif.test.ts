@@ -183,6 +183,7 @@ describe.skipIf(!addonBuilt)('a build that fails (needs the image addon)', () =>
   it('says which file could not be read', () => {
     const closed = join(dir, 'closed');
     mkdirSync(closed);
+    chmodSync(closed, 0o755);
     writeFileSync(join(closed, 'private'), 'x', { mode: 0 });
     mkdirSync(join(dir, 'open'));
     chmodSync(join(dir, 'open'), 0o777);

@@ -17,7 +17,11 @@ describe('completion bash', () => {
   const complete = async (...words: string[]): Promise<string[]> => {
     const script = await output('completion', 'bash');
     const call = `COMP_WORDS=(${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length - 1}; _davit; printf '%s\\n' "\${COMPREPLY[@]}"`;
-    const { status, stdout, stderr } = spawnSync('bash', ['--norc', '-c', `${script}\n${call}`], { encoding: 'utf8' });
+    const env = { PATH: process.env.PATH };
+    const { status, stdout, stderr } = spawnSync('bash', ['--norc', '-c', `${script}\n${call}`], {
+      encoding: 'utf8',
+      env,
+    });
     expect([status, stderr]).toEqual([0, '']);
     return stdout.split('\n').filter((word) => word !== '');
   };
