@@ -2,33 +2,15 @@
 import { existsSync, statfsSync, writeFileSync } from 'node:fs';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { asRoot, asUser, describeWith } from './support/capabilities';
+import { cpuMs, type Stats, stats } from './support/stats';
 import { TerminalSession } from './support/terminal';
 import { davitPath, outcome, withWorld, type World } from './support/world';
-
-interface Stats {
-  cpu_stats: { cpu_usage: { total_usage: number; usage_in_kernelmode: number; usage_in_usermode: number } };
-  memory_stats: { usage: { usage: number; limit: number }; stats: Record<string, number> };
-  pids_stats: { current: number };
-  blkio_stats: { io_service_bytes_recursive?: { op: string; value: number }[] };
-  hugetlb_stats: object;
-  instance: string;
-  pid: number;
-  sources: Record<string, string | null>;
-}
 
 const KEYS = ['cpu_stats', 'memory_stats', 'pids_stats', 'blkio_stats', 'hugetlb_stats'];
 const ROW = /^web +(\d+\.\d\d)% +[\d.]+[KM]iB \/ [\d.]+GiB +\d+\.\d\d% +[\d.]+\w*B \/ [\d.]+\w*B +(\d+)$/m;
 const MIB = 1024 ** 2;
 /** statfs(2); what is written there goes to no block device. */
 const TMPFS_MAGIC = 0x0102_1994;
-
-async function stats(world: World, name = 'web'): Promise<Stats> {
-  return JSON.parse(await world.ok('instance', 'stats', '--json', '--no-stream', name));
-}
-
-function cpuMs({ cpu_stats }: Stats): number {
-  return cpu_stats.cpu_usage.total_usage / 1e6;
-}
 
 /** Commands that still watch. */
 function watchers(world: World): string[] {
@@ -52,8 +34,9 @@ async function made(world: World, name: string): Promise<void> {
 withWorld('instance stats counts', (world) => {
   test('the time of a busy service, which only grows', async () => {
     await start(world(), 'while :; do :; done');
-    const before = await stats(world());
-    const grown = async (): Promise<void> => expect(cpuMs(await stats(world()))).toBeGreaterThan(cpuMs(before) + 100);
+    const before = await stats(world(), 'web');
+    const grown = async (): Promise<void> =>
+      expect(cpuMs(await stats(world(), 'web'))).toBeGreaterThan(cpuMs(before) + 100);
     await vi.waitFor(grown, { timeout: 20_000 });
     const [, percent] = ROW.exec(await world().ok('instance', 'stats', '--no-stream', 'web')) ?? [];
     expect(Number(percent)).toBeGreaterThan(0);
@@ -63,19 +46,19 @@ withWorld('instance stats counts', (world) => {
     const busy = 'i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; : > /mnt/counted';
     await start(world(), `(sh -c '${busy}' &); sleep 1000000`);
     await made(world(), 'counted');
-    const first = await stats(world());
+    const first = await stats(world(), 'web');
     expect(cpuMs(first)).toBeGreaterThan(20);
-    expect(cpuMs(await stats(world())) - cpuMs(first)).toBeLessThan(cpuMs(first) / 2);
+    expect(cpuMs(await stats(world(), 'web')) - cpuMs(first)).toBeLessThan(cpuMs(first) / 2);
   });
 
   test('the memory that a service takes', async () => {
     // dd reads it all, and then nobody reads from dd.
     const take = 'dd if=/dev/zero bs=30000000 count=1 | sleep 1000000';
     await start(world(), `until [ -e /mnt/go ]; do sleep 0.02; done; ${take}`);
-    const before = await stats(world());
+    const before = await stats(world(), 'web');
     writeFileSync(`${world().cwd}/go`, '');
     const grown = async (): Promise<void> => {
-      const { usage, stats: parts } = (await stats(world())).memory_stats;
+      const { usage, stats: parts } = (await stats(world(), 'web')).memory_stats;
       expect(usage.usage - before.memory_stats.usage.usage).toBeGreaterThan(25e6);
       expect(parts.anon).toBeGreaterThan(25e6);
       expect(usage.limit).toBeGreaterThan(usage.usage);
@@ -87,13 +70,13 @@ withWorld('instance stats counts', (world) => {
     if (statfsSync(world().cwd).type === TMPFS_MAGIC) context.skip('the temporary directory is on no block device');
     await start(world(), 'dd if=/dev/zero of=/mnt/blocks bs=1M count=4 conv=fsync; : > /mnt/written; sleep 1000000');
     await made(world(), 'written');
-    const { io_service_bytes_recursive: transfers = [] } = (await stats(world())).blkio_stats;
+    const { io_service_bytes_recursive: transfers = [] } = (await stats(world(), 'web')).blkio_stats;
     expect(transfers.find(({ op }) => op === 'Write')?.value).toBeGreaterThanOrEqual(4 * MIB);
   });
 
   test('the processes that come and go, also from outside', async () => {
     await start(world(), 'exec sleep 1000000');
-    const current = async (): Promise<number> => (await stats(world())).pids_stats.current;
+    const current = async (): Promise<number> => (await stats(world(), 'web')).pids_stats.current;
     expect(await current()).toBe(2);
     const script = 'sleep 1000000 & exec sleep 1000000';
     const joined = world().spawn(['exec', 'instance://web', 'sh', '-c', script], { stdio: 'ignore' });

@@ -23,6 +23,10 @@ const probes = {
       ? undefined
       : 'the kernel has no ext3 or no loop devices',
   fuse: () => (canOpen('/dev/fuse') ? undefined : '/dev/fuse cannot be opened'),
+  cgroups: () =>
+    ['', 'memory', 'cpuacct', 'blkio'].some((name) => canOpen(`/sys/fs/cgroup/${name}/cgroup.procs`))
+      ? undefined
+      : 'no control groups can be made in /sys/fs/cgroup',
   squashfuse_ll: () => missingProgram('squashfuse_ll'),
   fusermount3: () => missingProgram('fusermount3'),
   fuse2fs: () => missingProgram('fuse2fs'),
