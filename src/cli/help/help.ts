@@ -3,6 +3,7 @@ import type { CommandSpec } from '../command-line/command';
 import { subcommandsOf } from '../commands/commands';
 import { flagsBeforeCommand, flagsOf, sortedFlags } from '../flags';
 import { type Flag, type FlagType, HELP } from '../flags/flag';
+import { timingFlags } from '../flags/global';
 
 const PROGRAM = 'davit';
 const WIDTH = 80;
@@ -23,7 +24,7 @@ export function usageText(command: CommandSpec | undefined): string {
 
 /** What is printed for a flag that does not exist or whose value does not fit. */
 export function optionsText(command: CommandSpec | undefined): string {
-  const flags = command === undefined ? flagsBeforeCommand() : flagsOf(command.name);
+  const flags = command === undefined ? flagsBeforeCommand() : flagsTaken(command);
   const word = lastWord(command?.name ?? PROGRAM);
   return `Options for ${word} command:\n\n${flagList(withHelp(flags, word))}\n${MORE}`;
 }
@@ -54,10 +55,15 @@ function commandHelp(command: CommandSpec): string {
     `Usage:\n  ${PROGRAM} ${command.name}${usage === '' ? '' : ` ${usage}`}\n`,
   ];
   if (command.description) parts.push(`Description:\n${indent(wrap(command.description, WIDTH - 4), 2)}\n`);
-  parts.push(`Options:\n${flagList(withHelp(flagsOf(command.name), lastWord(command.name)))}`);
+  parts.push(`Options:\n${flagList(withHelp(flagsTaken(command), lastWord(command.name)))}`);
   if (commands.length > 0) parts.push(commandList(commands));
   if (command.examples) parts.push(`Examples:\n${command.examples.map((text) => `  $ ${text}\n`).join('')}`);
   return parts.join('\n');
+}
+
+/** A command's own flags, and those that every command takes among them; not where only its help can be asked for. */
+function flagsTaken(command: CommandSpec): Flag[] {
+  return [...flagsOf(command.name), ...(command.load === undefined ? [] : timingFlags())];
 }
 
 function usageLine(name: string, rest: string): string {

@@ -102,6 +102,17 @@ describe('usage errors', () => {
 });
 
 describe('version and help', () => {
+  it('lists the options that every command takes with those of each, but not where only help can be asked for', async () => {
+    for (const words of ['exec', 'instance start', 'instance stop', 'sif list', 'version']) {
+      const { out } = await davit(['help', ...words.split(' ')]);
+      expect(out, words).toMatch(/^ {6}--timing +\S/m);
+      expect(out, words).toMatch(/^ {6}--trace string +\S/m);
+    }
+    for (const words of ['instance', 'sif'])
+      expect((await davit(['help', words])).out, words).not.toContain('--timing');
+    expect((await davit(['exec', '--nosuch'])).out).toContain('--trace string');
+  });
+
   it('print the version', async () => {
     expect(await davit(['--version'])).toEqual({ code: 0, out: `davit version ${version()}\n`, err: '' });
     expect(await davit(['version'])).toEqual({ code: 0, out: `${version()}\n`, err: '' });
