@@ -48,8 +48,11 @@ class Hash {
 // What two callers of one command line differ in most: so that both can be remembered.
 bool start_hash(const char* compiler, const char* const* environment, Hash* hash) {
   char cwd[PATH_MAX];
-  if (!getcwd(cwd, sizeof cwd)) return false;
-  hash->add_word(compiler).add_word(cwd);
+  Seen messages;  // where they go: those of a terminal have colours
+  if (!getcwd(cwd, sizeof cwd) || !look(fields::SightKind::TERMINAL, "2", &messages)) return false;
+  Text<16> mask;
+  mask.add_number(file_mask());
+  hash->add_word(compiler).add_word(cwd).add_word(mask.view()).add_word(messages.text.view());
   for (; *environment; environment++) {
     std::string_view entry = *environment;
     for (std::string_view prefix : {"PWD=", "DAVIT", "APPTAINER", "SINGULARITY"})

@@ -120,10 +120,9 @@ bool caller(Words* out) {
   struct __user_cap_data_struct capabilities[2] = {};
   char cwd[PATH_MAX];
   if (count < 0 || syscall(SYS_capget, &header, capabilities) != 0 || !getcwd(cwd, sizeof cwd)) return false;
-  mode_t mask = umask(0);
-  umask(mask);
-  for (uint64_t value : {uint64_t{getuid()}, uint64_t{geteuid()}, uint64_t{getgid()}, uint64_t{getegid()},
-                         uint64_t{mask}, uint64_t{capabilities[0].effective}, uint64_t{capabilities[1].effective}})
+  for (uint64_t value :
+       {uint64_t{getuid()}, uint64_t{geteuid()}, uint64_t{getgid()}, uint64_t{getegid()}, uint64_t{file_mask()},
+        uint64_t{capabilities[0].effective}, uint64_t{capabilities[1].effective}})
     number(out, value);
   for (int i = 0; i < count; i++) number(out, groups[i]);
   for (const char* name : {"/proc/self/ns/user", "/proc/self/ns/mnt"}) {
@@ -187,6 +186,12 @@ bool is_private_variable(std::string_view entry) {
   for (std::string_view name : {"DAVIT_FRONT=", "DAVIT_NODE=", "DAVIT_PLAN_CACHE=", "DAVIT_HIDDEN_"})
     if (entry.substr(0, name.size()) == name) return true;
   return false;
+}
+
+unsigned file_mask() {
+  mode_t mask = umask(0);
+  umask(mask);
+  return mask;
 }
 
 bool look(unsigned kind, const char* object, Seen* seen) {

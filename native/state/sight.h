@@ -20,6 +20,8 @@ struct Seen {
 bool look(unsigned kind, const char* object, Seen* seen);
 // Whether all is as it was.
 bool still_true(unsigned kind, const char* object, std::string_view seen, const char* const* environment);
+// The caller's mask of new files.
+unsigned file_mask();
 // Variables of our own that have no influence on a plan; they belong to no prefix.
 bool is_private_variable(std::string_view entry);
 

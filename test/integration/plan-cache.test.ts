@@ -219,6 +219,23 @@ withWorld('the plan cache', (world) => {
       await expectHit(args());
     });
 
+    test.each([
+      ['the mask of new files', 'umask 027; exec "$@"'],
+      ['where messages go', 'exec "$@" 2>/dev/null'],
+    ])('callers that differ in %s have a plan each', async (_, script) => {
+      const other = (node?: string): Promise<Outcome> =>
+        world().command('sh', ['-c', script, 'sh', davitPath, ...args()], {
+          env: env(node === undefined ? {} : { DAVIT_NODE: node }),
+        });
+      await prime(args());
+      expect(await other(NO_NODE)).toMatchObject({ status: 255 });
+      expect(await other()).toMatchObject({ status: 0 });
+      for (const _round of [1, 2]) {
+        expect(await other(NO_NODE)).toMatchObject({ status: 0 });
+        await expectHit(args());
+      }
+    });
+
     test.each<[string, string[]]>([
       ['the mask of new files', ['sh', '-c', 'umask 077; exec "$@"', 'sh']],
       ...(isRoot
