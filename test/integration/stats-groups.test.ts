@@ -2,9 +2,10 @@
 import { spawn } from 'node:child_process';
 import { chownSync, existsSync, mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { busyboxRootfs } from './support/busybox';
 import { asRoot, describeWith } from './support/capabilities';
+import { eventually } from './support/patience';
 import { cpuMs, stats } from './support/stats';
 import { davitPath, outcome, withWorld, type World } from './support/world';
 
@@ -21,7 +22,7 @@ function makeGroups(): string[] {
     const remove = (): void => {
       for (const group of groups) if (existsSync(group)) rmdirSync(group);
     };
-    await vi.waitFor(remove, { timeout: 10_000 }); // EBUSY until the last process is reaped
+    await eventually(remove); // EBUSY until the last process is reaped
   });
   return groups;
 }
@@ -49,7 +50,7 @@ describeWith(['userns'], 'instance stats finds', () => {
       const script = `${unshare} sleep 1000000 & exec sleep 1000000`;
       await world().ok('instance', 'start', ...options, world().image(), name, 'run', 'sh', '-c', script);
       const current = async (): Promise<number> => (await stats(world(), name)).pids_stats.current;
-      await vi.waitFor(async () => expect(await current()).toBe(4), { timeout: 20_000 });
+      await eventually(async () => expect(await current()).toBe(4));
     };
 
     test('processes in PID namespaces below that of the instance', () => expectFour('below', [], 'unshare -r -p -f'));
@@ -71,14 +72,11 @@ asRoot(() => {
         await startIn(world(), groups, 'dd if=/dev/zero bs=30000000 count=1 | while :; do :; done');
         const before = await stats(world(), 'web');
         expect(before.sources.cpu).toBe('cgroup');
-        await vi.waitFor(
-          async () => {
-            const now = await stats(world(), 'web');
-            expect(cpuMs(now)).toBeGreaterThan(cpuMs(before) + 100);
-            expect(now.memory_stats.usage.usage).toBeGreaterThan(30e6);
-          },
-          { timeout: 20_000 },
-        );
+        await eventually(async () => {
+          const now = await stats(world(), 'web');
+          expect(cpuMs(now)).toBeGreaterThan(cpuMs(before) + 100);
+          expect(now.memory_stats.usage.usage).toBeGreaterThan(30e6);
+        });
         if (memory === undefined) return;
         expect(await grouped(world())).toEqual(['cpu', 'memory', 'blkio']);
         expect(before.memory_stats.usage).toMatchObject({ limit: 64 * MIB, max_usage: expect.any(Number) });
@@ -90,10 +88,10 @@ asRoot(() => {
         const own = await grouped(world());
         expect(own).toContain('cpu');
         const joined = world().spawn(['exec', 'instance://web', 'sleep', '1000000'], { stdio: 'ignore' });
-        await vi.waitFor(async () => expect(await grouped(world())).toEqual([]), { timeout: 20_000 });
+        await eventually(async () => expect(await grouped(world())).toEqual([]));
         joined.kill('SIGTERM');
         await outcome(joined);
-        expect(await grouped(world())).toEqual(own);
+        await eventually(async () => expect(await grouped(world())).toEqual(own));
       });
 
       test('not while another process is in them', async () => {
@@ -105,9 +103,9 @@ asRoot(() => {
           env: { ...world().env, GROUPS: groups.join(' ') },
           stdio: 'ignore',
         });
-        await vi.waitFor(async () => expect(await grouped(world())).toEqual([]), { timeout: 20_000 });
+        await eventually(async () => expect(await grouped(world())).toEqual([]));
         other.kill('SIGKILL');
-        await vi.waitFor(async () => expect(await grouped(world())).toContain('cpu'), { timeout: 20_000 });
+        await eventually(async () => expect(await grouped(world())).toContain('cpu'));
       });
     });
   });
