@@ -14,6 +14,7 @@
 
 #include "davit_fields.h"
 #include "launcher/starter.h"
+#include "sys/process.h"
 #include "sys/small_file.h"
 #include "wire/wire.h"
 
@@ -183,6 +184,7 @@ int start_batch(Context& ctx, LaunchPlan& plan) {
   for (size_t i = 0; i < room; i++) new (&crew.slots[i]) Slot;  // the arena gives zeros, and descriptor 0 is one
   crew.signals = take_signals();
   current = &crew;
+  hand_down_page_tables();
   crew.over = !make_common_root(ctx, plan, crew.signals);
   uint32_t next = 0;
   while (crew.used || (next < count && !crew.over)) {

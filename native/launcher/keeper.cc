@@ -60,19 +60,20 @@ void send(Keeper& keeper, const StartMessage& message) {
 
 // Init in its namespaces; what it needs of this process it inherits.
 void make_init(Context& ctx, Keeper& keeper, int* report_read, int* go_write) {
-  int report[2], events[2], go[2], alive[2];
-  if (pipe2(report, O_CLOEXEC) || pipe2(events, O_CLOEXEC) || pipe2(go, O_CLOEXEC) || pipe2(alive, O_CLOEXEC)) {
+  int report[2], events[2], go[2] = {-1, -1}, alive[2];
+  bool helpers = needs_map_helpers(ctx.plan.namespaces);
+  if (pipe2(report, O_CLOEXEC) || pipe2(events, O_CLOEXEC) || pipe2(alive, O_CLOEXEC) ||
+      (helpers && pipe2(go, O_CLOEXEC))) {
     ctx.fail(errno, "make a pipe");
     abandon(keeper, ctx.failure);
   }
-  bool helpers = needs_map_helpers(ctx.plan.namespaces);
   KeeperPlan& plan = *keeper.plan;
   keeper.init = fork_into_namespaces(ctx, &keeper.init_fd);
   if (keeper.init == 0) {
     InitPlan init;
     init.report = report[1];
     init.events = events[1];
-    init.go = helpers ? go[0] : -1;
+    init.go = go[0];
     init.parent_alive = alive[0];
     init.instance = true;
     init.instance_name = ctx.plan.instance.name;
@@ -93,7 +94,8 @@ void make_init(Context& ctx, Keeper& keeper, int* report_read, int* go_write) {
     ctx.fail(error, "make the namespaces", fork_hint(error));
     abandon(keeper, ctx.failure);
   }
-  for (int fd : {report[1], events[1], go[0], alive[0]}) close(fd);
+  for (int fd : {report[1], events[1], alive[0]}) close(fd);
+  if (helpers) close(go[0]);
   if (ctx.server_channel >= 0) close(ctx.server_channel);
   ctx.server_channel = -1;
   keeper.overlay.let_go();
@@ -276,8 +278,8 @@ void run_keeper(Context& ctx, KeeperPlan& plan) {
   if (needs_map_helpers(ctx.plan.namespaces)) {
     if (!map_ids_by_helpers(ctx, ctx.plan.namespaces.id_map, keeper.init)) abandon(keeper, ctx.failure);
     (void)!write(go, "g", 1);  // an init that is dead is noticed below
+    close(go);
   }
-  close(go);
   await_program(ctx, keeper, report);
   timing::enter(timing::Phase::Ready);
   write_record(ctx, keeper);

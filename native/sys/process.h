@@ -25,4 +25,10 @@ int64_t now_ms();
 // system whose server is dead, ends when that lets go of it, and must not hold the name of the instance until then.
 void end_child(pid_t pid, int pidfd);
 
+// From now on children of fork(2) have the page tables of this program's text. The kernel copies those of a mapped file
+// only when some page of the mapping is the process's own; else each child faults its way through the text again (about
+// ten faults, three children an instance). One page becomes our own: a byte of it is written as it is. Where that is
+// forbidden nothing changes.
+void hand_down_page_tables();
+
 }  // namespace davit
