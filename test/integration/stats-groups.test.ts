@@ -13,10 +13,15 @@ const SYSTEM = '/sys/fs/cgroup';
 const MIB = 1024 ** 2;
 const SOMEBODY = 65_533;
 
-/** Groups of the test's own: one of version 2, or one for each resource of version 1. Removed behind the test. */
+/**
+ * Groups of the test's own: one of version 2, or one for each resource of version 1 and one of version 2 beside them.
+ * Removed behind the test.
+ */
 function makeGroups(): string[] {
-  const places = existsSync(join(SYSTEM, 'cgroup.controllers')) ? [''] : ['memory', 'cpuacct', 'blkio'];
-  const groups = places.map((place) => join(SYSTEM, place, `davit-test-${process.pid}`));
+  const places = existsSync(join(SYSTEM, 'cgroup.controllers')) ? [''] : ['memory', 'cpuacct', 'blkio', 'unified'];
+  const groups = places
+    .filter((place) => existsSync(join(SYSTEM, place, 'cgroup.procs')))
+    .map((place) => join(SYSTEM, place, `davit-test-${process.pid}`));
   for (const group of groups) mkdirSync(group);
   onTestFinished(async () => {
     const remove = (): void => {
@@ -78,7 +83,8 @@ asRoot(() => {
           expect(now.memory_stats.usage.usage).toBeGreaterThan(30e6);
         });
         if (memory === undefined) return;
-        expect(await grouped(world())).toEqual(['cpu', 'memory', 'blkio']);
+        const huge = groups.some((group) => existsSync(join(group, 'hugetlb.2MB.current'))) ? ['hugepages'] : [];
+        expect(await grouped(world())).toEqual(['cpu', 'memory', ...huge, 'blkio']);
         expect(before.memory_stats.usage).toMatchObject({ limit: 64 * MIB, max_usage: expect.any(Number) });
         expect(await world().ok('instance', 'stats', '--no-stream', 'web')).toMatch(/^web .*MiB \/ 64MiB /m);
       });

@@ -187,7 +187,6 @@ export class Runtime {
 
   /**
    * What an instance uses, by now: processor time, memory, transfers, threads. How busy it is takes two readings:
-   *
    * ```ts
    * const before = await runtime.stats('web');
    * await setTimeout(1000);

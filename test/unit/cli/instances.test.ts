@@ -62,6 +62,25 @@ async function davit(...argv: string[]): Promise<{ code: number; out: string; er
 
 const images = '/tmp/bh';
 
+describe('instance stats', () => {
+  it('says that an instance has just ended', async () => {
+    put('web', { pid: 4_194_303 }); // the last that there may be, and there is none
+    expect(await davit('instance', 'stats', '--json', '--no-stream', 'web')).toEqual({
+      code: 255,
+      out: '',
+      err: 'FATAL:   instance web has ended\n',
+    });
+  });
+
+  it('says what is wrong with a damaged record', async () => {
+    alive.add('web');
+    putInstance(stateDir, 'web', Buffer.from('nonsense'));
+    const { code, out, err } = await davit('instance', 'stats', 'web');
+    expect([code, out]).toEqual([255, '']);
+    expect(err).toMatch(/^FATAL: {3}record of instance web: /);
+  });
+});
+
 // The bytes of Apptainer 1.4.5, with its PIDs.
 describe('instance list', () => {
   it('has headings without instances', async () => {
