@@ -160,7 +160,7 @@ export class World {
 
   async okWith(options: RunOptions, ...args: string[]): Promise<string> {
     const result = await this.davitWith(options, ...args);
-    expect(result, `davit ${args.join(' ')}`).toMatchObject({ status: 0 });
+    expect(result, `davit ${args.join(' ')}: ${result.stderr}`).toMatchObject({ status: 0 });
     return result.stdout;
   }
 

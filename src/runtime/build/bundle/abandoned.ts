@@ -1,5 +1,5 @@
 /** What builds that were killed have left where the next one works, and how that one knows that nobody is at work there. */
-import { closeSync, existsSync, lstatSync, mkdtempSync, readdirSync, rmdirSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, lstatSync, mkdtempSync, readdirSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { RuntimeError } from '../../../errors';
 import { native } from '../../../native';
@@ -33,7 +33,7 @@ export function makeLocked(parent: string): string {
     const file = join(directory, LOCK_FILE);
     try {
       const lock = tryLockFile(file);
-      if (lock >= 0 && existsSync(file)) return directory;
+      if (lock >= 0 && isAt(file, lock)) return directory;
       if (lock >= 0) closeSync(lock);
       if (tries === TRIES) throw new RuntimeError('IMAGE_BUILD', `other builds remove "${directory}" again and again`);
     } catch (error) {
@@ -43,6 +43,11 @@ export function makeLocked(parent: string): string {
       throw error;
     }
   }
+}
+
+/** Whether the locked file is the one of that name: two builds that clear up may leave another one there for a moment. */
+function isAt(file: string, lock: number): boolean {
+  return lstatSync(file, { throwIfNoEntry: false })?.ino === fstatSync(lock).ino;
 }
 
 /** Says, for as long as this process lives, that it is at work in `directory`. */
