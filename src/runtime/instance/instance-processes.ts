@@ -3,6 +3,8 @@ import { closeSync, constants, openSync, readdirSync, readFileSync, statfsSync, 
 
 /** statfs(2). */
 const PROC_SUPER_MAGIC = 0x9fa0;
+/** The kernel's flag of a task in exit(2). */
+const PF_EXITING = 0x4;
 
 /** A directory with one directory for each process, and which of them are the instance's. */
 export interface ProcessList {
@@ -117,7 +119,8 @@ export class Members {
 
 /** Of /proc/PID/stat what is of use here. Times are ticks. */
 export interface ProcessStat {
-  state: string;
+  /** It has ended, or is about to. */
+  ending: boolean;
   parent: number;
   user: number;
   system: number;
@@ -132,7 +135,7 @@ export function parseStat(text: string | undefined): ProcessStat | undefined {
   const fields = text.slice(from + 2).split(' ');
   const field = (number: number): number => Number(fields[number - 3]);
   return {
-    state: fields[0] as string,
+    ending: (field(9) & PF_EXITING) !== 0 || /[ZX]/.test(fields[0] as string),
     parent: field(4),
     // The kernel adds the times of a child to its parent's when the parent reaps it (cutime, cstime), with those of all
     // that the child has reaped. A child that has ended is in its own file until then, and never in both.

@@ -4,7 +4,7 @@
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { type ControlGroup, ControlGroups, memoryLimit, processesIn, readNumber, readNumbers } from './control-groups';
-import { Members, type ProcessList, readText } from './instance-processes';
+import { Members, parseStat, type ProcessList, readText } from './instance-processes';
 import { NS_PER_TICK } from './usage-processes';
 
 /** What is not there is `undefined`: no group of its own, or one that does not count it. */
@@ -81,10 +81,14 @@ class OwnGroups {
     if (group.directory === group.top || this.groups.of('self', controller)?.path === group.path) return false;
     const inGroup = processesIn(group.directory);
     if (inGroup === undefined || inGroup.some((pid) => this.isForeign(pid))) return false;
-    return this.list.pids().every((pid) => {
-      const path = this.groups.of(pid, controller, this.list.directory)?.path;
-      return path === undefined || path === group.path || path.startsWith(`${group.path}/`);
-    });
+    return this.list.pids().every((pid) => this.isIn(group, controller, pid));
+  }
+
+  /** Version 1 shows a process that ends in the root group. */
+  private isIn({ path }: ControlGroup, controller: string, pid: number): boolean {
+    const at = this.groups.of(pid, controller, this.list.directory)?.path;
+    if (at === undefined || at === path || at.startsWith(`${path}/`)) return true;
+    return parseStat(readText(`${this.list.directory}/${pid}/stat`))?.ending ?? true;
   }
 
   /** One that ended meanwhile is nobody's. */

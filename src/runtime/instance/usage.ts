@@ -76,7 +76,7 @@ export function readUsage(record: InstanceRecord, { foreignUid, proc = '/proc' }
 /** @throws as readUsage() */
 function checkAlive({ name, pid, pidStartTime }: InstanceRecord, proc: string, foreignUid: number | undefined): void {
   const stat = parseStat(readText(`${proc}/${pid}/stat`));
-  if (stat === undefined || stat.startTime !== pidStartTime || stat.state === 'Z' || stat.state === 'X') {
+  if (stat === undefined || stat.startTime !== pidStartTime || stat.ending) {
     throw new RuntimeError('INSTANCE_MISSING', `instance ${name} has ended`, { path: name });
   }
   if (foreignUid === undefined) return;

@@ -11,6 +11,8 @@ export interface MadeProcess {
   namespace?: string;
   name?: string;
   state?: string;
+  /** PF_… of the kernel. */
+  flags?: number;
   /** utime, stime, cutime, cstime. */
   ticks?: [number, number, number, number];
   threads?: number;
@@ -44,10 +46,19 @@ export class MadeMachine {
   }
 
   process(made: MadeProcess): void {
-    const { pid, parent = 1, namespace = 'instance', name = 'it', state = 'S', threads = 1, startTime = 77 } = made;
+    const {
+      pid,
+      parent = 1,
+      namespace = 'instance',
+      name = 'it',
+      state = 'S',
+      flags = 0,
+      threads = 1,
+      startTime = 77,
+    } = made;
     const [user, system, childUser, childSystem] = made.ticks ?? [0, 0, 0, 0];
     const stat = [
-      ...[`${pid} (${name})`, state, parent, 1, 1, 0, -1, 0, 0, 0, 0, 0],
+      ...[`${pid} (${name})`, state, parent, 1, 1, 0, -1, flags, 0, 0, 0, 0],
       ...[user, system, childUser, childSystem, 20, 0, threads, 0, startTime, 4096, 100],
     ];
     this.write(`proc/${pid}/stat`, `${stat.join(' ')}\n`);

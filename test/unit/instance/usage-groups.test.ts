@@ -179,6 +179,17 @@ describe('control groups of version 1', () => {
     });
   });
 
+  it.each([
+    ['that ends', { flags: 0x4 }, 'cgroup'],
+    ['that has ended', { state: 'Z' }, 'cgroup'],
+    ['that lives', {}, 'proc'],
+  ])('show in the root group a process %s', (_, kind, source) => {
+    const made = hybrid({ memory: '/web', 'cpu,cpuacct': '/web', blkio: '/web' });
+    const cgroup = of({ memory: '/', 'cpu,cpuacct': '/', blkio: '/' });
+    made.process({ pid: SERVICE, parent: INIT, ...kind, files: { cgroup } });
+    expect(usage(made).cpu.source).toBe(source);
+  });
+
   it('count each for itself', () => {
     expect(sources(usage(hybrid({ memory: '/web', 'cpu,cpuacct': '/' })))).toEqual([
       'proc',
