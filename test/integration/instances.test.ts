@@ -2,7 +2,7 @@
 import { readFileSync, symlinkSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { eventually } from './support/patience';
-import { isAlive, withWorld } from './support/world';
+import { davitPath, isAlive, withWorld } from './support/world';
 
 const started = 'INFO:    instance started successfully\n';
 
@@ -188,6 +188,14 @@ withWorld('instance logs', (world) => {
     await world().ok('instance', 'stop', 'ticker');
     expect(await end).toBe(0);
     expect(seen).toBe(`startscript: 4: run sh -c ${script}\ntick 1\ntick 2\ntick 3\n`);
+  });
+
+  test('follows no longer than somebody reads', async () => {
+    const script = 'while :; do echo tick; sleep 0.05; done';
+    await world().ok('instance', 'start', world().image(), 'endless', 'run', 'sh', '-c', script);
+    const reader = await world().command('sh', ['-c', `${davitPath} instance logs -f endless | head -n 1`]);
+    expect(reader).toMatchObject({ status: 0, stdout: `startscript: 4: run sh -c ${script}\n` });
+    await world().ok('instance', 'stop', '--force', 'endless');
   });
 
   test('knows no instance of a name without logs', async () => {

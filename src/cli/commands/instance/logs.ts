@@ -37,7 +37,10 @@ async function print(name: string, { store, foreignUid }: Instances, context: Co
   const reader = new LogReader(path, foreignUid);
   if (!found && !reader.exists()) throw missing(name);
   const isAlive = (): boolean => options.flag('follow') && store.find(name) !== undefined;
-  for await (const chunk of followLog(reader, { isAlive })) terminal.out(chunk);
+  for await (const chunk of followLog(reader, { isAlive })) {
+    terminal.out(chunk);
+    if (terminal.unread) return;
+  }
 }
 
 /** Live instances, and those that have left a log in the place where logs are by default; sorted. */
