@@ -8,6 +8,8 @@ export default defineConfig({
   test: {
     minWorkers: 1,
     maxWorkers: 2,
+    // A worker that a busy machine does not end in time is an error of the whole run.
+    teardownTimeout: 60_000,
     projects: [
       { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 60_000 } },
       {
