@@ -133,6 +133,7 @@ int main(int argc, char** argv) {
   if (limit_seconds < 1) die("--step-limit");
   const uint64_t limit_ns = static_cast<uint64_t>(limit_seconds) * 1000 * davit::bench::kNanosPerMilli;
   prctl(PR_SET_CHILD_SUBREAPER, 1);
+  signal(SIGPIPE, SIG_IGN);  // a caller that was killed reads no answers; what runs is to be ended all the same
   const int signal_fd = watch_children();
   if (signal_fd < 0) die("signalfd");
   std::vector<Slot> slots(static_cast<size_t>(slot_count));

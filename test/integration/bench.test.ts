@@ -1,13 +1,16 @@
 /** davit bench launch: what it measures, what it says, and that nothing of it stays, however it ends. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { runnerPath } from '../../src/bench/runner';
 import type { BenchResult } from '../../src/bench/types';
 import { isRoot, testWith } from './support/capabilities';
 import { layOutBusybox } from './support/busybox';
 import { eventually } from './support/patience';
-import { type Outcome, outcome, projectRoot, withWorld } from './support/world';
+import { isAlive, type Outcome, outcome, projectRoot, withWorld } from './support/world';
 
 withWorld('bench launch', (world) => {
   const tmp = (): string => world().makeDirectory('tmp');
@@ -190,6 +193,17 @@ withWorld('bench launch', (world) => {
       utimesSync(join(tmp(), name), past, past);
       expect((await bench('--instances', '0', '--throughput', '0', '-n', '1', world().image())).status).toBe(0);
       await expectClean();
+    });
+
+    test('when nobody reads what was measured', async () => {
+      const file = world().path('pid');
+      const child = spawn(runnerPath(), [], { stdio: ['pipe', 'pipe', 'inherit'] });
+      await once(child.stdout, 'data'); // its greeting
+      child.stdout.destroy();
+      const left = ['/bin/sh', '-c', 'sleep 1000 & echo $! > "$0"', file];
+      child.stdin.write(`RUN 0 1 1 0 0 1 1\n${['x', String(left.length), ...left, 'PATH=/usr/bin:/bin'].join('\0')}\0`);
+      expect(await once(child, 'exit')).toEqual([0, null]);
+      expect(isAlive(Number(readFileSync(file, 'utf8')))).toBe(false);
     });
   });
 });
