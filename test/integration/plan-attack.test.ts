@@ -2,6 +2,7 @@
 import { chmodSync, chownSync, lchownSync, linkSync, readdirSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
+import { davitForAll } from './support/davit-for-all';
 import { asRoot } from './support/capabilities';
 import { lay, launch, NO_NODE } from './support/remembered';
 import { withWorld } from './support/world';
@@ -17,8 +18,11 @@ withWorld('state of somebody else', (world) => {
     ['exec', '--env', 'A=1', 'instance://web', 'true'],
   ];
 
+  let forAll = '';
   beforeAll(async () => {
-    await lay(world());
+    await lay(world(), () => {
+      forAll = davitForAll(world());
+    });
     await world().ok('instance', 'start', world().image(), 'web');
     for (const args of [exec(), ...joins]) expect(await launch(world(), {}, args)).toMatchObject({ status: 0 });
   });
@@ -117,7 +121,8 @@ withWorld('state of somebody else', (world) => {
       const { stdout } = await world().command('sh', ['-c', `test -e ${planted} && echo there || true`]);
       expect(stdout, `${planted} is there already`).toBe('');
       const user = ['setpriv', '--reuid', String(SOMEBODY), '--regid', String(SOMEBODY), '--clear-groups'];
-      const own = { run: { env: { DAVIT_STATE_DIR: undefined, HOME: '/' }, cwd: '/' }, through: user };
+      const run = { env: { DAVIT_STATE_DIR: undefined, HOME: '/' }, cwd: '/' };
+      const own = { run, through: user, davit: forAll };
       const args = ['exec', '--no-home', world().path('sandbox'), 'true'];
       try {
         expect(await launch(world(), own, args)).toMatchObject({ status: 0 });

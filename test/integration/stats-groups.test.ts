@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { busyboxRootfs } from './support/busybox';
 import { asRoot, describeWith } from './support/capabilities';
+import { davitForAll } from './support/davit-for-all';
 import { eventually } from './support/patience';
 import { cpuMs, stats } from './support/stats';
 import { davitPath, outcome, withWorld, type World } from './support/world';
@@ -124,7 +125,7 @@ asRoot(() => {
         chownSync(state, SOMEBODY, SOMEBODY);
         const own = { env: { DAVIT_STATE_DIR: state, HOME: '/' }, cwd: '/' };
         const sandbox = busyboxRootfs(world(), 'sandbox');
-        const as = ['--reuid', String(SOMEBODY), '--regid', String(SOMEBODY), '--clear-groups', davitPath];
+        const as = ['--reuid', String(SOMEBODY), '--regid', String(SOMEBODY), '--clear-groups', davitForAll(world())];
         const davit = (...words: string[]): Promise<unknown> => world().command('setpriv', [...as, ...words], own);
         expect(await davit('instance', 'start', '--no-home', sandbox, 'theirs')).toMatchObject({ status: 0 });
         try {

@@ -30,6 +30,8 @@ export interface Change {
   run?: RunOptions;
   /** Words in front of bin/davit. */
   through?: string[];
+  /** Another copy of bin/davit. */
+  davit?: string;
   change?: () => void;
   undo?: () => void;
   /** What comes after the change instead of `run` and `through`. */
@@ -41,11 +43,11 @@ export interface Change {
 /** A launch as `how` says. */
 export function launch(
   world: World,
-  { through = [], run = {} }: Pick<Change, 'run' | 'through'>,
+  { through = [], run = {}, davit = davitPath }: Pick<Change, 'run' | 'through' | 'davit'>,
   args: string[],
   more: RunOptions['env'] = {},
 ): Promise<Outcome> {
-  const [program, ...words] = [...through, davitPath, ...args];
+  const [program, ...words] = [...through, davit, ...args];
   const env = { DAVIT_CONFIG_FILE: world.path('davit.conf'), ...run.env, ...more };
   return world.command(program as string, words, { ...run, env });
 }
