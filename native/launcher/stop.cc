@@ -178,6 +178,7 @@ bool collect(int state, std::string_view pattern, Arena& arena, List<PlainRecord
   Text<40> boot = boot_id();
   if (plain_names(state, pattern, arena, &names) != Look::Alive) return false;
   records->data = arena.array<PlainRecord>(names.size);
+  if (!records->data) return false;
   for (const char* name : names) {
     PlainRecord* record = &records->data[records->size];
     Look look = look_at(state, name, arena, record);
