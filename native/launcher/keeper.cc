@@ -107,23 +107,26 @@ void make_init(Context& ctx, Keeper& keeper, int* report_read, int* go_write) {
   *go_write = go[1];  // alive[1] stays open for as long as the keeper lives
 }
 
-// Waits until init's program was executed. The starter's death ends the start.
+// Waits until init's program was executed. The starter's death until then ends the start.
 void await_program(Context& ctx, Keeper& keeper, int report) {
   Failure failure;
   for (;;) {
     struct pollfd wait[2] = {{report, POLLIN, 0}, {keeper.plan->status, 0, 0}};
     if (poll(wait, 2, -1) < 0) continue;
+    bool alone = wait[1].revents & (POLLERR | POLLHUP);
     if (wait[0].revents) {
       bool failed = receive_failure(report, &failure);
       close(report);
       if (failed) abandon(keeper, failure);
       // End of file: the program was executed, or init is dead.
       struct pollfd dead = {keeper.init_fd, POLLIN, 0};
-      if (poll(&dead, 1, 0) == 0) return;
-      ctx.fail(0, "the container's init ended during the start");
-      abandon(keeper, ctx.failure);
+      if (poll(&dead, 1, 0) != 0) {
+        ctx.fail(0, "the container's init ended during the start");
+        abandon(keeper, ctx.failure);
+      }
+      if (!alone) return;
     }
-    if (wait[1].revents & (POLLERR | POLLHUP)) {
+    if (alone) {
       ctx.fail(EINTR, "the starting command was ended");
       abandon(keeper, ctx.failure);
     }
@@ -239,7 +242,8 @@ bool detach(Context& ctx, KeeperPlan& plan) {
   return true;
 }
 
-// What the instance is, for everybody who asks from now on.
+// What the instance is, for everybody who asks from now on. Somebody may have seen it: whatever becomes of the starter,
+// the instance stays.
 void write_record(Context& ctx, Keeper& keeper) {
   timing::Span span("record");
   RecordTail& tail = keeper.record.tail;
@@ -288,10 +292,6 @@ void run_keeper(Context& ctx, KeeperPlan& plan) {
   message.pid = keeper.record.tail.pid;
   message.keeper_pid = keeper.record.tail.keeper_pid;
   send(keeper, message);
-  if (plan.status < 0) {
-    ctx.fail(EINTR, "the starting command was ended");
-    abandon(keeper, ctx.failure);
-  }
   settle(ctx, plan);
   sigset_t forwarded;
   sigemptyset(&forwarded);
