@@ -136,11 +136,19 @@ From: ${base(world())}
       );
       const refused = await world().davitWith({ env }, 'build', '--update', world().path('x.sif'), update);
       expect(refused).toMatchObject({ status: 255, stderr: expect.stringContaining('--sandbox flag is missing') });
+      const absent = await world().davitWith({ env }, 'build', '--update', '--sandbox', world().path('no'), update);
+      expect(absent).toMatchObject({
+        status: 255,
+        stderr: expect.stringMatching(/could not update sandbox .*doesn't/),
+      });
       const second = await world().davitWith({ env }, 'build', '--update', '--sandbox', sandbox, update);
       expect(second).toMatchObject({ status: 0, stdout: '1\n' });
       expect(second.stderr).toContain(`INFO:    Building into existing container: ${sandbox}\n`);
       expect(readFileSync(join(sandbox, 'second'), 'utf8')).toBe('2\n');
       expect(readdirSync(join(sandbox, '.singularity.d/bootstrap_history'))).toEqual(['Apptainer0']);
+      const copy = world().path('copy');
+      expect(await world().davitWith({ env }, 'build', '--sandbox', copy, sandbox)).toMatchObject({ status: 0 });
+      expect(readFileSync(join(copy, 'second'), 'utf8')).toBe('2\n');
       const failing = world().write('three.def', 'Bootstrap: scratch\n%post\n rm /first; exit 1\n');
       expect(await world().davitWith({ env }, 'build', '--update', '--sandbox', sandbox, failing)).toMatchObject({
         status: 255,
@@ -224,13 +232,10 @@ From: ${base(world())}
     });
 
     test.each([
-      [
-        'nosuchagent',
-        'FATAL:   Unable to create build: unable to get conveyorpacker: invalid build source nosuchagent',
-      ],
+      ['nosuchagent', 'wrong.def:1: unable to get conveyorpacker: invalid build source nosuchagent'],
       ['buildkit', 'bootstrap agent buildkit is not supported yet'],
-      ['localimage', 'bootstrap agent localimage needs the header key From'],
-      ['debootstrap', 'bootstrap agent debootstrap needs the header key MirrorURL'],
+      ['localimage', 'wrong.def:1: bootstrap agent localimage needs the header key From'],
+      ['debootstrap', 'wrong.def:1: bootstrap agent debootstrap needs the header key MirrorURL'],
       ['localimage\nFrom: /nonexistent', 'conveyor failed to get: could not open image /nonexistent'],
       ['localimage\nFrom: /usr\nFingerprints: 12', 'image not signed by required entities'],
       ['busybox\nMirrorURL: ftp://x', '"ftp://x" is no web address'],

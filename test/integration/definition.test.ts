@@ -152,8 +152,11 @@ describeWith(SECTIONS, 'definition files', () => {
       ['%setup\n  exit 3\n', 'failed to run %setup script: exit status 3'],
       ['%pre\n  exit 4\n', 'failed to run %pre script: exit status 4'],
       ['%test\n  exit 5\n', 'failed to execute %test script: exit status 5'],
-      ['%files\n  nosuch /x\n', 'unable to copy files from host to container fs: line 5: .*nosuch.*ENOENT'],
-      ['%files from nowhere\n  a\n', 'unable to copy files from stage to container fs: stage nowhere was not found'],
+      ['%files\n  nosuch /x\n', 'unable to copy files from host to container fs: \\S+failing.def:5: .*nosuch.*ENOENT'],
+      [
+        '%files from nowhere\n  a\n',
+        'unable to copy files from stage to container fs: \\S+failing.def:4: stage nowhere was not found',
+      ],
       ['%post -c\n  a\n', "bad post section '-c' parameter: missing arguments"],
     ])('%j stops the build and leaves nothing', async (sections, message) => {
       const { image, ...result } = await build(world(), 'failing', sections);

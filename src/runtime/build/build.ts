@@ -1,5 +1,4 @@
 /** `davit build`: what the specification is, and which way leads from it to an image. */
-import { RuntimeError } from '../../errors';
 import type { OnProgress } from '../image/source/progress';
 import { imageScheme } from '../image/uri';
 import { readCaller } from '../launch/caller';
@@ -7,7 +6,7 @@ import type { Build } from './bundle/context';
 import type { Fetching } from './bundle/fetching';
 import { Interruption } from './bundle/interruption';
 import type { BuildOptions } from './bundle/options';
-import { checkTarget } from './bundle/target';
+import { checkTarget, checkUpdate } from './bundle/target';
 import { parseCompression } from './packing/compression';
 import { readSpecification, type Specification } from './specification';
 
@@ -49,7 +48,7 @@ export async function buildImage(request: BuildRequest): Promise<void> {
 }
 
 async function buildFrom(specification: Specification, build: Build): Promise<void> {
-  if (specification.kind === 'definition' || needsRoot(build)) {
+  if (specification.kind === 'definition' || copiesTree(specification, build) || needsRoot(build)) {
     const { buildFromDefinition, describing } = await import('./definition-build');
     const definition =
       specification.kind === 'definition' ? specification.definition : describing(build.options.source, specification);
@@ -59,6 +58,12 @@ async function buildFrom(specification: Specification, build: Build): Promise<vo
   const { buildFromImage, buildFromUri } = await import('./image-build');
   if (specification.kind === 'image') await buildFromImage(specification, build);
   else await buildFromUri(specification, build);
+}
+
+/** A directory becomes another directory. */
+function copiesTree(specification: Specification, { options }: Build): boolean {
+  const inspected = specification.kind === 'image' ? specification.inspected : undefined;
+  return (options.sandbox ?? false) && inspected?.image.kind === 'sandbox';
 }
 
 /** Modes of files change, or owners that a plain user cannot give. */
@@ -78,12 +83,4 @@ function plainOptions({
   ...options
 }: BuildRequest): BuildOptions {
   return options;
-}
-
-function checkUpdate({ update, sandbox }: BuildOptions): void {
-  if (!update || sandbox) return;
-  throw new RuntimeError('OPTION', 'only sandbox update is supported: --sandbox flag is missing', {
-    path: '--update',
-    hint: 'a SIF is not changed: build it anew, or build a sandbox and pack that',
-  });
 }

@@ -6,6 +6,7 @@ import { inspectImage } from '../image/open';
 import { unsupportedUri } from '../image/uri';
 import { carriedObjects } from './bootstrap/carried';
 import { fetched, isConverted, localSource, verifyFetched } from './bootstrap/from-uri';
+import { inHeader } from './bootstrap/header';
 import { imageDateS } from './bootstrap/image-date';
 import { bootstrapAgent } from './bootstrap/index';
 import { fingerprintsOf, unsignable, verifyBase } from './bootstrap/verify-base';
@@ -59,11 +60,13 @@ export function describing(source: string, specification: Exclude<Specification,
   return { name: source, text: `bootstrap: ${bootstrap}\nfrom: ${from}\n\n`, stages: [stage] };
 }
 
-async function checkAgents({ stages }: Definition): Promise<void> {
+async function checkAgents({ name, stages }: Definition): Promise<void> {
   for (const stage of stages) {
     try {
       await bootstrapAgent(stage);
-    } catch (error) {
+      localSource(stage);
+    } catch (cause) {
+      const error = inHeader(cause, name, stage);
       if (!(error instanceof RuntimeError)) throw error;
       const { code, message, hint, path } = error;
       throw new RuntimeError(code, `Unable to create build: ${message}`, { hint, path });

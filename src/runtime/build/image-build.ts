@@ -22,9 +22,6 @@ export async function buildFromImage(
 ): Promise<void> {
   const { options, onInfo } = build;
   onInfo('Starting build...');
-  if (options.sandbox && inspected.image.kind === 'sandbox') {
-    throw new RuntimeError('IMAGE_BUILD', `"${options.source}" is a sandbox already`, { hint: 'copy it with "cp -a"' });
-  }
   await verifyBase(inspected, options.source, [], build);
   onInfo('Extracting local image...');
   await convert(inspected, build, options.source);

@@ -7,6 +7,7 @@ import { appInstallScript, isWanted, type Recipe } from '../../formats/container
 import type { Script, Stage } from '../../formats/definition/definition';
 import { headerValue } from '../../formats/definition/definition';
 import type { BaseImage } from './bootstrap/agent';
+import { inHeader } from './bootstrap/header';
 import { bootstrapAgent } from './bootstrap/index';
 import type { BuildContext } from './bundle/context';
 import { detachMounts } from './rootfs/mounts-below';
@@ -61,7 +62,7 @@ async function fillRoot({ stage, rootfs, fill }: StageRequest, ctx: BuildContext
   try {
     return await (fill ? fill() : (await bootstrapAgent(stage)).fill(stage, rootfs, ctx));
   } catch (error) {
-    throw prefixed(error, 'conveyor failed to get: ');
+    throw prefixed(inHeader(error, ctx.options.source, stage), 'conveyor failed to get: ');
   }
 }
 
@@ -70,7 +71,8 @@ async function copyStageFiles({ stage, rootfs, rootOf }: StageRequest, ctx: Buil
     if (section.from === undefined) continue;
     const from = rootOf(section.from);
     if (from === undefined) {
-      const text = `unable to copy files from stage to container fs: stage ${section.from} was not found`;
+      const place = `${ctx.options.source}:${section.line}`;
+      const text = `unable to copy files from stage to container fs: ${place}: stage ${section.from} was not found`;
       throw new RuntimeError('DEFINITION', text, { hint: 'an earlier stage has to have a line "Stage: NAME"' });
     }
     await copyFromStage(section, from, rootfs, ctx);

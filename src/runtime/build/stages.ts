@@ -1,5 +1,4 @@
 /** The stages of a definition, one after the other, and the image that the last one becomes. */
-import { lstatSync } from 'node:fs';
 import type { ComposeFacts } from '../../formats/container/compose';
 import { type Definition, headerOf, headerValue, type Stage } from '../../formats/definition/definition';
 import { hostArch } from '../image/arch';
@@ -69,10 +68,9 @@ async function runStages({ text, stages }: Definition, ctx: BuildContext, build:
   return built.at(-1) as BuiltStage;
 }
 
-/** `--update` of a sandbox that is there; without one it is an ordinary build, and so it is with `--force`. */
+/** `--update`; with `--force` it is an ordinary build. */
 function isUpdate({ options }: Build): boolean {
-  if (!options.update || options.force) return false;
-  return lstatSync(options.target, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  return (options.update ?? false) && !options.force;
 }
 
 async function fillFromTarget(rootfs: string, ctx: BuildContext): Promise<BaseImage> {

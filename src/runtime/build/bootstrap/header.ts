@@ -14,3 +14,10 @@ export function requiredHeader(stage: Stage, key: keyof typeof KEYS): string {
     hint: `add a line "${KEYS[key]}: …"`,
   });
 }
+
+/** Says in which header a mistake of the definition is; other errors stay as they are. */
+export function inHeader(error: unknown, file: string, { header, line }: Stage): unknown {
+  if (!(error instanceof RuntimeError) || error.code !== 'DEFINITION') return error;
+  const { code, message, hint, path } = error;
+  return new RuntimeError(code, `${file}:${header.get('bootstrap')?.line ?? line}: ${message}`, { hint, path });
+}

@@ -4,6 +4,7 @@ import { dirname, resolve } from 'node:path';
 import { errnoOf, RuntimeError } from '../../../errors';
 import { partialBeside } from '../../image/partial-name';
 import { Interruption } from './interruption';
+import type { BuildOptions } from './options';
 
 /**
  * What an image directory has: all names of one of these lists. Nothing else is removed recursively for `--force`; a
@@ -37,6 +38,24 @@ export function checkTarget(target: string, force: boolean, source?: string): vo
     const message = `While checking build target: the directory "${parent}" is not writable: ${errno ?? String(cause)}`;
     throw new RuntimeError('IMAGE_BUILD', message, { path: parent, errno, cause });
   }
+}
+
+/** Checks that there is something for `--update` to update. @throws RuntimeError OPTION, IMAGE_BUILD */
+export function checkUpdate({ target, update, sandbox }: BuildOptions): void {
+  if (!update) return;
+  if (!sandbox) {
+    throw new RuntimeError('OPTION', 'only sandbox update is supported: --sandbox flag is missing', {
+      path: '--update',
+      hint: 'a SIF is not changed: build it anew, or build a sandbox and pack that',
+    });
+  }
+  const path = resolve(target);
+  const there = lstatSync(path, { throwIfNoEntry: false });
+  if (there?.isDirectory()) return;
+  const why = there
+    ? `only sandbox update is supported: ${path} is not a directory`
+    : `could not update sandbox ${path}: doesn't exist`;
+  throw new RuntimeError('IMAGE_BUILD', `While checking build target: ${why}`, { path });
 }
 
 function checkReplaceable(target: string, path: string): void {

@@ -33,7 +33,7 @@ async function copyHostFiles(
       await copyInto(locate(path), place, rules, basename(path));
     }
   } catch (error) {
-    throw inContext(error, `${context}: line ${line}`);
+    throw inContext(error, `${context}: ${ctx.options.source}:${line}`);
   }
 }
 
@@ -57,7 +57,7 @@ export async function copyFromStage(
         await copyFaithfully(locate(path), destinationOf(place, basename(path)), ctx);
       }
     } catch (error) {
-      throw inContext(error, `unable to copy files from stage to container fs: line ${line}`);
+      throw inContext(error, `unable to copy files from stage to container fs: ${ctx.options.source}:${line}`);
     }
   }
 }
