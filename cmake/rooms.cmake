@@ -30,7 +30,7 @@ function(davit_sources variable directory)
 endfunction()
 
 set(DAVIT_ROOMS)
-foreach(room executor steps state shell wire timing sys)
+foreach(room executor steps state shell usage wire timing sys)
   davit_sources(sources native/${room})
   if(sources)
     add_library(davit_${room} STATIC ${sources})

@@ -36,14 +36,13 @@ const hot = [
   'instance/start',
   'instance/run',
   'instance/list',
-  'instance/stats',
   'instance/stop',
 ]
   .map((name) => `src/cli/commands/${name}.ts`)
   .concat('src/runtime/instance/damaged.ts');
 
 /** What only looks and says what is there: scripts call it in loops. */
-const asking = ['instance/logs', 'image/inspect', 'cache/list', 'completion'].map(
+const asking = ['instance/logs', 'instance/stats', 'image/inspect', 'cache/list', 'completion'].map(
   (name) => `src/cli/commands/${name}.ts`,
 );
 

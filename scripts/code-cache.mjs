@@ -57,7 +57,6 @@ function launches(images) {
 
 const instanceRuns = [
   ['instance', 'list'],
-  ['instance', 'stats', '--json', INSTANCE],
   ['exec', `instance://${INSTANCE}`, 'true'],
   ['instance', 'stop', INSTANCE],
   ['--version'],

@@ -72,6 +72,11 @@ export interface NativeAddon {
   /** Keeps an encoded CachedPlan for the next launch of the same command line; false when that is impossible. */
   storePlan(stateDir: string, entry: Uint8Array): boolean;
   /**
+   * What an instance uses (native/usage/usage.h): an InstanceUsage without its name and PID.
+   * @returns `null` when process 1 has ended; a number, its uid, when `foreignUid` is given and it is another's
+   */
+  instanceUsage(subject: UsageSubject): object | number | null;
+  /**
    * Notes the times of this process, and of the launcher after it, in the memory `clock` of the front door; without that
    * in memory of its own. Times are nanoseconds of CLOCK_MONOTONIC.
    * @throws Error with `code` (errno name) when the trace file cannot be opened
@@ -81,6 +86,18 @@ export interface NativeAddon {
   addTiming(name: string, detail: string, startNs: number, endNs: number): void;
   /** Prints the table and writes the trace, as they were asked for. */
   reportTiming(failed: boolean): void;
+}
+
+export interface UsageSubject {
+  /** Directory of the machine's processes. */
+  proc: string;
+  /** Of process 1. */
+  pid: number;
+  /** In clock ticks since boot, decimal. */
+  startTime: string;
+  keeperPid: number;
+  /** The instance belongs to another user: what it has mounted is not looked at, and its processes must be that user's. */
+  foreignUid?: number;
 }
 
 let addon: NativeAddon | undefined;

@@ -16,6 +16,7 @@
 #include "binding/errors.h"
 #include "binding/spawn.h"
 #include "binding/timing.h"
+#include "binding/usage.h"
 #include "binding/waiter.h"
 #include "state/instance_dir.h"
 #include "state/plan_cache.h"
@@ -290,6 +291,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   add("look", look);
   add("storePlan", store_plan);
   davit::add_timing(env, exports);
+  davit::add_usage(env, exports);
   return exports;
 }
 

@@ -173,6 +173,7 @@ int front_door(int argc, char** argv) {
     if (timing_options.count() && timing::begin() == 0) timing::enter(timing::Phase::Door, {}, start_ns);
     list_instances(line, timing_options);
     stop_instances(line);
+    show_stats(line, timing_options);
     remember_arguments(argc, argv);
     replay(line, timing_options, compile);
   }

@@ -91,6 +91,7 @@ int launch(std::string_view bytes, const Parameters& given) {
     case Mode::Instance: return plan.batch.names.size ? start_batch(ctx, plan) : start_instance(ctx);
     case Mode::Join: return run_join(ctx, &plan.program);
     case Mode::Warm: return run_warm(ctx);
+    case Mode::Stats: return run_stats(ctx);
   }
   return refuse_plan("unknown mode");
 }

@@ -4,9 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <algorithm>
-
 #include "launcher/plain.h"
+#include "launcher/table.h"
 #include "state/instance_dir.h"
 #include "sys/small_file.h"
 #include "timing/report.h"
@@ -14,23 +13,23 @@
 namespace davit {
 namespace {
 
-constexpr size_t kColumns = 4, kPadding = 4;
-constexpr const char* kHeadings[kColumns] = {"INSTANCE NAME", "PID", "IP", "IMAGE"};
+constexpr size_t kColumns = 4;
 
 struct Row {
   const char* cells[kColumns];
 };
 
+constexpr Row kHeadings = {{"INSTANCE NAME", "PID", "IP", "IMAGE"}};
+
 // False where something is not plain. No directory is no instance.
-bool collect(Arena& arena, List<Row>* rows) {
+bool collect(Arena& arena, GrowingList<Row>* rows) {
   Fd state;
+  if (!rows->push(arena, kHeadings)) return false;
   Look found = open_plain_state(&state);
   if (found != Look::Alive) return found == Look::Gone;
   List<const char*> names;
   found = plain_names(state.get(), "*", arena, &names);
   if (found != Look::Alive) return found == Look::Gone;
-  rows->data = arena.array<Row>(names.size + 1);
-  if (!rows->data) return false;
   for (const char* name : names) {
     PlainRecord record;
     Look look = look_at(state.get(), name, arena, &record);
@@ -38,37 +37,8 @@ bool collect(Arena& arena, List<Row>* rows) {
     Text<24> pid;
     pid.add_number(record.pid);
     const char* shown = look == Look::Alive ? arena.copy(pid.view()) : nullptr;
-    if (!shown) return false;
-    rows->data[rows->size++] = {{record.name, shown, record.ip, record.image}};
+    if (!shown || !rows->push(arena, {{record.name, shown, record.ip, record.image}})) return false;
   }
-  return true;
-}
-
-// formatTable() of src/cli/terminal/render.ts: columns as wide as their widest cell, the last one as it is.
-bool format(const List<Row>& rows, Arena& arena, std::string_view* table) {
-  size_t widths[kColumns] = {}, size = 0;
-  auto each = [&](auto visit) {
-    visit(kHeadings);
-    for (const Row& row : rows) visit(row.cells);
-  };
-  each([&](const char* const* cells) {
-    for (size_t i = 0; i + 1 < kColumns; i++) widths[i] = std::max(widths[i], strlen(cells[i]));
-    size += strlen(cells[kColumns - 1]) + 1;
-  });
-  for (size_t i = 0; i + 1 < kColumns; i++) size += (widths[i] + kPadding) * (rows.size + 1);
-  char* out = static_cast<char*>(arena.alloc(size, 1));
-  if (!out) return false;
-  char* at = out;
-  each([&](const char* const* cells) {
-    for (size_t i = 0; i < kColumns; i++) {
-      size_t length = strlen(cells[i]), blanks = i + 1 < kColumns ? widths[i] - length + kPadding : 0;
-      memcpy(at, cells[i], length);
-      memset(at + length, ' ', blanks);
-      at += length + blanks;
-    }
-    *at++ = '\n';
-  });
-  *table = {out, static_cast<size_t>(at - out)};
   return true;
 }
 
@@ -91,9 +61,9 @@ void list_instances(const CommandLine& line, const TimingOptions& options) {
   void* memory = plain_caller() ? plain_memory() : nullptr;
   if (!memory) return;
   Arena arena(memory, kPlainRoom);
-  List<Row> rows;
+  GrowingList<Row> rows;
   std::string_view table;
-  if (!collect(arena, &rows) || !format(rows, arena, &table)) return;
+  if (!collect(arena, &rows) || !format_table(rows.data->cells, rows.size, kColumns, arena, &table)) return;
   ask_for_timing(options, options.count());
   // What cannot be written is worded by Node.
   sighandler_t on_pipe = signal(SIGPIPE, SIG_IGN);

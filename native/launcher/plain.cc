@@ -162,17 +162,13 @@ Look plain_names(int state, std::string_view pattern, Arena& arena, List<const c
   DIR* directory = fdopendir(fd);
   if (!directory) return Look::Doubtful;
   // All names first: what has ended is removed while they are looked at.
-  size_t room = 0;
+  GrowingList<const char*> found;
   while (struct dirent* entry = readdir(directory)) {
     if (!valid_instance_name(entry->d_name) || !is_named(entry->d_name, pattern)) continue;
-    if (names->size == room) {
-      const char** more = arena.array<const char*>(room = 2 * room + 64);
-      if (!more) return Look::Doubtful;
-      std::copy(names->begin(), names->end(), more);
-      names->data = more;
-    }
-    if (!(names->data[names->size++] = arena.copy(entry->d_name))) return Look::Doubtful;
+    const char* name = arena.copy(entry->d_name);
+    if (!name || !found.push(arena, name)) return Look::Doubtful;
   }
+  *names = found;
   closedir(directory);
   std::sort(names->begin(), names->end(), [](const char* a, const char* b) { return strcmp(a, b) < 0; });
   return Look::Alive;

@@ -28,6 +28,9 @@ void list_instances(const CommandLine& line, const TimingOptions& options);
 // stop.cc: the same for `instance stop`, which it carries out.
 void stop_instances(const CommandLine& line);
 
+// stats.cc: the same for `instance stats`.
+void show_stats(const CommandLine& line, const TimingOptions& options);
+
 // replay.cc. Where instances are kept: as src/runtime/state-directory.ts has it. Another answer would find no plan.
 void state_directory(Text<PATH_MAX>* out);
 
@@ -73,6 +76,9 @@ bool find_plain_join(const CommandLine& line, const char* const* environment, Pl
 
 // warm.cc: mode WARM.
 int run_warm(Context& ctx);
+
+// stats.cc: mode STATS.
+int run_stats(Context& ctx);
 
 // starter.cc, keeper.cc, init.cc: mode INSTANCE.
 int start_instance(Context& ctx);

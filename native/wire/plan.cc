@@ -107,6 +107,20 @@ void decode(Decoder& d, std::string_view m, Batch* out) {
   });
 }
 
+void decode(Decoder& d, std::string_view m, Stats* out) {
+  d.each(m, [&](const Field& p) {
+    switch (p.number) {
+      case f::Stats::name: out->name = d.text(p); break;
+      case f::Stats::pid: out->pid = static_cast<uint32_t>(p.value); break;
+      case f::Stats::pid_start_time: out->pid_start_time = p.value; break;
+      case f::Stats::keeper_pid: out->keeper_pid = static_cast<uint32_t>(p.value); break;
+      case f::Stats::foreign: out->foreign = p.value; break;
+      case f::Stats::uid: out->uid = static_cast<uint32_t>(p.value); break;
+      case f::Stats::form: out->form = static_cast<StatsForm>(p.value); break;
+    }
+  });
+}
+
 void decode(Decoder& d, std::string_view m, Output* out) {
   d.each(m, [&](const Field& p) {
     switch (p.number) {
@@ -125,7 +139,7 @@ const char* decode_plan(std::string_view message, Arena& arena, LaunchPlan* plan
   decode(d, {}, &plan->namespaces);
   decode(d, {}, &plan->program);
   plan->instance.state_dir = plan->instance.name = plan->instance.log_dir = plan->instance.pid_file = "";
-  plan->join.state_dir = plan->join.name = plan->output.image = plan->temporary_image.path = "";
+  plan->join.state_dir = plan->join.name = plan->output.image = plan->temporary_image.path = plan->stats.name = "";
   d.list(message, f::LaunchPlan::steps, &plan->steps,
          [&](const Field& field, Step* step) { decode(d, field.bytes, step); });
   d.each(message, [&](const Field& p) {
@@ -139,6 +153,7 @@ const char* decode_plan(std::string_view message, Arena& arena, LaunchPlan* plan
       case f::LaunchPlan::instance: decode(d, p.bytes, &plan->instance); break;
       case f::LaunchPlan::output: decode(d, p.bytes, &plan->output); break;
       case f::LaunchPlan::temporary_image: decode(d, p.bytes, &plan->temporary_image); break;
+      case f::LaunchPlan::stats: decode(d, p.bytes, &plan->stats); break;
       case f::LaunchPlan::batch: decode(d, p.bytes, &plan->batch); break;
       case f::LaunchPlan::join:
         d.each(p.bytes, [&](const Field& q) {
@@ -150,7 +165,7 @@ const char* decode_plan(std::string_view message, Arena& arena, LaunchPlan* plan
   });
   if (d.error) return d.error;
   if (plan->format != kPlanFormat) return "the plan has another format than this launcher: rebuild davit";
-  if (static_cast<uint32_t>(plan->mode) > static_cast<uint32_t>(Mode::Warm)) return "the plan has an unknown mode";
+  if (static_cast<uint32_t>(plan->mode) > static_cast<uint32_t>(Mode::Stats)) return "the plan has an unknown mode";
   return nullptr;
 }
 

@@ -5,19 +5,12 @@
 
 #include <string_view>
 
-#include "sys/arena.h"
+#include "sys/list.h"
 
 namespace davit {
 
-template <typename T>
-struct List {
-  T* data = nullptr;
-  size_t size = 0;
-  T* begin() const { return data; }
-  T* end() const { return data + size; }
-};
-
-enum class Mode : uint32_t { InPlace = 0, Child = 1, Instance = 2, Join = 3, Warm = 4 };
+enum class Mode : uint32_t { InPlace = 0, Child = 1, Instance = 2, Join = 3, Warm = 4, Stats = 5 };
+enum class StatsForm : uint32_t { Tables = 0, Table = 1, Json = 2 };
 
 // One line a message where it fits: this is read beside the schema.
 // clang-format off
@@ -114,6 +107,15 @@ struct Join { const char *state_dir, *name; };
 // path is empty for images that stay.
 struct TemporaryImage { const char* path; int descriptor; };
 struct Batch { List<const char*> names; uint32_t jobs; bool atomic; };
+struct Stats {
+  const char* name;
+  uint32_t pid;
+  uint64_t pid_start_time;
+  uint32_t keeper_pid;
+  bool foreign;
+  uint32_t uid;
+  StatsForm form;
+};
 struct Output { int32_t message_level; bool color; int32_t report_fd; const char* image; };
 
 // clang-format on
@@ -130,6 +132,7 @@ struct LaunchPlan {
   TemporaryImage temporary_image{};
   Batch batch{};
   uint64_t warm_ms = 0;
+  Stats stats{};
 };
 
 constexpr uint32_t kPlanFormat = 1;

@@ -5,8 +5,7 @@
 //
 // With DAVIT_CACHE_UID nothing is launched and nobody is signalled: in place of the launch addon there is one that agrees
 // to everything, so that a start comes as far as the encoded plan, and every instance that has a record is found alive;
-// and the run believes that it is that user's. Of all processes of the machine there is only the one that the record
-// names: instance stats would look at each.
+// and the run believes that it is that user's.
 const fs = require('node:fs');
 const { createRequire } = require('node:module');
 const { dirname, join } = require('node:path');
@@ -42,9 +41,6 @@ if (process.env.DAVIT_CACHE_UID) {
   process.dlopen = (module) => {
     module.exports = agreeable;
   };
-  const { readdirSync } = fs;
-  fs.readdirSync = (path, ...more) =>
-    String(path).startsWith('/proc') ? [String(process.ppid)] : readdirSync(path, ...more);
 }
 
 const directory = dirname(bundle);

@@ -101,13 +101,13 @@ async function runCommand(
   return await runLogged(context, module);
 }
 
-/** A launch replaces this process: what is logged of it is its beginning, or why it could not begin. */
+/** Where the launcher replaces this process, what is logged is the beginning, or why it could not begin. */
 async function runLogged(context: CommandContext, { run }: CommandModule): Promise<number> {
   const { name: command, args, env } = context;
   const log = operatorLog(env.DAVIT_LOG);
   const entry: LoggedCommand = { command, args, uid: process.getuid?.() ?? -1 };
   try {
-    if (isLaunch(command)) log.ran(entry);
+    if (isLaunch(command) || command === 'instance stats') log.ran(entry);
     const exitCode = await run(context);
     log.ran(entry, exitCode);
     return exitCode;

@@ -1,5 +1,5 @@
 /** instance stats: what is counted, the table, JSON, which instance is meant, and how watching it ends. */
-import { existsSync, statfsSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statfsSync, writeFileSync } from 'node:fs';
 import { expect, onTestFinished, test } from 'vitest';
 import { asRoot, asUser, describeWith } from './support/capabilities';
 import { eventually } from './support/patience';
@@ -104,6 +104,23 @@ withWorld('instance stats prints', (world) => {
       status: 0,
       stderr: 'WARNING: JSON output is only available for a single timepoint (--no-stream)\n',
     });
+  });
+
+  test('the same by way of Node, whatever it is asked for', async () => {
+    await start(world(), 'exec sleep 1000000');
+    const shape = (text: string): unknown => JSON.parse(text, (_, value) => (typeof value === 'number' ? 0 : value));
+    const plain = await world().ok('instance', 'stats', '--json', '--no-stream', 'web');
+    for (const env of [{ APPTAINER_CACHEDIR: world().path('cache') }, { DAVIT_LOG: world().path('log') }]) {
+      expect(shape(await world().okWith({ env }, 'instance', 'stats', '--json', '--no-stream', 'web'))).toEqual(
+        shape(plain),
+      );
+      expect(await world().okWith({ env }, 'instance', 'stats', '--no-stream', 'web')).toMatch(ROW);
+    }
+    const quiet = await world().davit('--silent', 'instance', 'stats', '--json', 'web');
+    expect(quiet).toMatchObject({ status: 0, stderr: '' });
+    expect(shape(quiet.stdout)).toEqual(shape(plain));
+    const logged = readFileSync(world().path('log'), 'utf8').trim().split('\n');
+    expect(logged.map((line) => JSON.parse(line).command)).toEqual(['instance stats', 'instance stats']);
   });
 
   test('a table with Apptainer’s columns, and says of what', async () => {

@@ -1,16 +1,25 @@
 /**
- * What an instance uses: processor time, memory, block devices, tasks. From its own control group where it has one, else
- * from its processes; each part says which. The instance's keeper and FUSE servers are not the instance.
+ * What an instance uses, as native/usage finds it: processor time, memory, block devices, tasks.
  */
-import { statSync } from 'node:fs';
 import { RuntimeError } from '../../errors';
-import { instanceProcesses, parseStat, readText } from './instance-processes';
+import { native } from '../../native';
 import type { InstanceRecord } from './record';
-import { type DeviceTransfers, type GroupUsage, readGroups, type Throttling } from './usage-groups';
-import { type ProcessMemory, type ProcessTimes, readMemory, readTimes, numberBehind } from './usage-processes';
 
 /** `cgroup`: the instance's own control group; `proc`: its processes in /proc. */
 export type UsageSource = 'cgroup' | 'proc';
+
+export interface Throttling {
+  periods: number;
+  throttledPeriods: number;
+  throttledNs: number;
+}
+
+export interface DeviceTransfers {
+  major: number;
+  minor: number;
+  readBytes: number;
+  writtenBytes: number;
+}
 
 export interface InstanceUsage {
   name: string;
@@ -50,84 +59,30 @@ export interface InstanceUsage {
 }
 
 export interface UsageOptions {
-  /** The instance belongs to another user: what it has mounted is not looked at, and its processes must be that user's. */
-  foreignUid?: number;
   /** Directory of the machine's processes. */
   proc?: string;
+  /** The instance belongs to another user: what it has mounted is not looked at, and its processes must be that user's. */
+  foreignUid?: number;
 }
 
 /** @throws RuntimeError INSTANCE_MISSING when it has ended, STATE when its processes may not be looked at */
-export function readUsage(record: InstanceRecord, { foreignUid, proc = '/proc' }: UsageOptions = {}): InstanceUsage {
-  checkAlive(record, proc, foreignUid);
-  const list = instanceProcesses(proc, record.pid, foreignUid === undefined);
-  try {
-    const [seconds, nanoseconds] = process.hrtime(); // loading performance takes longer than all else here
-    const atMs = seconds * 1e3 + nanoseconds / 1e6;
-    const times = readTimes(list);
-    const memory = readMemory(list);
-    const groups = readGroups(proc, record.pid, record.keeperPid, list);
-    checkAlive(record, proc, foreignUid); // what ended meanwhile was read in part
-    return { name: record.name, pid: record.pid, atMs, ...merge(times, memory, groups, proc) };
-  } finally {
-    list.close();
-  }
-}
-
-/** @throws as readUsage() */
-function checkAlive({ name, pid, pidStartTime }: InstanceRecord, proc: string, foreignUid: number | undefined): void {
-  const stat = parseStat(readText(`${proc}/${pid}/stat`));
-  if (stat === undefined || stat.startTime !== pidStartTime || stat.ending) {
-    throw new RuntimeError('INSTANCE_MISSING', `instance ${name} has ended`, { path: name });
-  }
-  if (foreignUid === undefined) return;
-  // A record of another user may name any process.
-  const owner = statSync(`${proc}/${pid}`, { throwIfNoEntry: false })?.uid;
-  if (owner !== foreignUid) {
-    throw new RuntimeError('STATE', `record of instance ${name}: PID ${pid} is a process of uid ${owner}`, {
+export function readUsage(record: InstanceRecord, { proc = '/proc', foreignUid }: UsageOptions = {}): InstanceUsage {
+  const { name, pid, keeperPid } = record;
+  const startTime = String(record.pidStartTime);
+  const usage = native().instanceUsage({
+    proc,
+    pid,
+    startTime,
+    keeperPid,
+    ...(foreignUid === undefined ? {} : { foreignUid }),
+  });
+  if (usage === null) throw new RuntimeError('INSTANCE_MISSING', `instance ${name} has ended`, { path: name });
+  if (typeof usage === 'number') {
+    throw new RuntimeError('STATE', `record of instance ${name}: PID ${pid} is a process of uid ${usage}`, {
       path: name,
     });
   }
-}
-
-/** The group's word counts where there is one. */
-function merge(
-  times: ProcessTimes,
-  processes: ProcessMemory,
-  groups: GroupUsage,
-  proc: string,
-): Pick<InstanceUsage, 'cpu' | 'memory' | 'hugepages' | 'tasks' | 'blockIo'> {
-  const { userNs, systemNs, tasks } = times;
-  const processesNs = userNs + systemNs;
-  const { usageBytes, details, measure } = processes;
-  const machine = readText(`${proc}/meminfo`) ?? '';
-  const limitBytes = Math.min(groups.memoryLimitBytes, kib(machine, 'MemTotal'));
-  return {
-    cpu: groups.cpu
-      ? { ...groups.cpu, processesNs, source: 'cgroup' }
-      : { totalNs: processesNs, userNs, systemNs, processesNs, source: 'proc' },
-    memory: groups.memory
-      ? { ...groups.memory, limitBytes, source: 'cgroup' }
-      : { usageBytes, limitBytes, details, source: measure },
-    hugepages: groups.hugepages
-      ? { bySize: groups.hugepages, source: 'cgroup' }
-      : { bySize: hugepagesOf(processes, machine), source: 'proc' },
-    tasks,
-    blockIo: groups.blockIo ? sumOfDevices(groups.blockIo) : times.blockIo && { ...times.blockIo, source: 'proc' },
-  };
-}
-
-function hugepagesOf({ hugepagesBytes }: ProcessMemory, machine: string): Record<string, number> {
-  return hugepagesBytes > 0 ? { [`${kib(machine, 'Hugepagesize') / 1024 ** 2}MB`]: hugepagesBytes } : {};
-}
-
-/** A number of kB in /proc/meminfo, in bytes; Infinity where there is none. */
-function kib(text: string, name: string): number {
-  return (numberBehind(text, name) ?? Number.POSITIVE_INFINITY) * 1024;
-}
-
-function sumOfDevices(devices: DeviceTransfers[]): InstanceUsage['blockIo'] {
-  const sum = (read: (device: DeviceTransfers) => number): number => devices.reduce((all, one) => all + read(one), 0);
-  return { readBytes: sum((d) => d.readBytes), writtenBytes: sum((d) => d.writtenBytes), devices, source: 'cgroup' };
+  return { name, pid, ...(usage as Omit<InstanceUsage, 'name' | 'pid'>) };
 }
 
 /**

@@ -12,7 +12,7 @@ export type IdMap = davit.IdMap.$Properties;
 /** Format of the message; a launcher refuses any other. */
 export const PLAN_FORMAT = 1;
 
-export const MODE = { inPlace: 0, child: 1, instance: 2, join: 3, warm: 4 } as const;
+export const MODE = { inPlace: 0, child: 1, instance: 2, join: 3, warm: 4, stats: 5 } as const;
 
 /** Version of the compiler, for messages and records. The bundler writes it in. */
 export const DAVIT_VERSION = process.env.DAVIT_BUILD_VERSION ?? '0.0.0-unbundled';

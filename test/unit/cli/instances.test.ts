@@ -63,15 +63,6 @@ async function davit(...argv: string[]): Promise<{ code: number; out: string; er
 const images = '/tmp/bh';
 
 describe('instance stats', () => {
-  it('says that an instance has just ended', async () => {
-    put('web', { pid: 4_194_303 }); // the last that there may be, and there is none
-    expect(await davit('instance', 'stats', '--json', '--no-stream', 'web')).toEqual({
-      code: 255,
-      out: '',
-      err: 'FATAL:   instance web has ended\n',
-    });
-  });
-
   it('says what is wrong with a damaged record', async () => {
     alive.add('web');
     putInstance(stateDir, 'web', Buffer.from('nonsense'));

@@ -1,7 +1,6 @@
 /** What an instance uses, on machines that are made up. */
 import { describe, expect, it } from 'vitest';
 import { cpuPercent, readUsage } from '../../../src/runtime/instance/usage';
-import { readTimes } from '../../../src/runtime/instance/usage-processes';
 import { sampleRecord } from './fixtures';
 import { io, MadeMachine, rollup } from './machine';
 
@@ -57,31 +56,6 @@ describe('processes of an instance', () => {
     made.end(1003);
     made.write('proc/1003/comm', '');
     expect(usage(made).cpu.totalNs).toBe(13e7);
-  });
-
-  it.each([
-    ['the child first', [1001, INIT]],
-    ['the parent first', [INIT, 1001]],
-  ])('count once when they are reaped in between: %s', (_, order) => {
-    const made = machine();
-    made.process({ pid: 1001, parent: INIT, ticks: [50, 50, 0, 0], files: { io: io(4096, 8192) } });
-    let looks = 0;
-    const list = {
-      directory: made.proc,
-      close: () => {},
-      pids: () => {
-        looks += 1;
-        if (looks === 1) return order;
-        made.process({ pid: INIT, parent: KEEPER, ticks: [1, 2, 50, 50], files: { io: io(4096, 8192) } });
-        if (looks === 2) made.end(1001);
-        return [INIT];
-      },
-    };
-    expect(readTimes(list)).toMatchObject({
-      userNs: 51e7,
-      systemNs: 52e7,
-      blockIo: { readBytes: 4096, writtenBytes: 8192 },
-    });
   });
 
   it('share memory: what several have counts once', () => {
