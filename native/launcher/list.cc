@@ -1,5 +1,5 @@
-// `davit instance list`, as it stands: the table of src/cli/commands/instance/list.ts without Node. Whatever is not
-// quite plain (options, patterns, variables that are options, a record that is not whole, text beyond ASCII) is Node's.
+// `davit instance list [PATTERN]`: the table of src/cli/commands/instance/list.ts without Node. Whatever is not quite
+// plain (options, ranges, variables that are options, a record that is not whole, text beyond ASCII) is Node's.
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,13 +22,13 @@ struct Row {
 constexpr Row kHeadings = {{"INSTANCE NAME", "PID", "IP", "IMAGE"}};
 
 // False where something is not plain. No directory is no instance.
-bool collect(Arena& arena, GrowingList<Row>* rows) {
+bool collect(std::string_view pattern, Arena& arena, GrowingList<Row>* rows) {
   Fd state;
   if (!rows->push(arena, kHeadings)) return false;
   Look found = open_plain_state(&state);
   if (found != Look::Alive) return found == Look::Gone;
   List<const char*> names;
-  found = plain_names(state.get(), "*", arena, &names);
+  found = plain_names(state.get(), pattern, arena, &names);
   if (found != Look::Alive) return found == Look::Gone;
   for (const char* name : names) {
     PlainRecord record;
@@ -42,28 +42,31 @@ bool collect(Arena& arena, GrowingList<Row>* rows) {
   return true;
 }
 
-// `instance list` and nothing else; in front of it and behind it those options may stand.
-bool is_plain(const CommandLine& line, const TimingOptions& options) {
-  constexpr size_t kMost = 2 + 2 * TimingOptions::kMost;
+// `instance list`, a plain pattern and nothing else; in front of it and among it those options may stand.
+bool is_plain(const CommandLine& line, const TimingOptions& options, const char** pattern) {
+  constexpr size_t kMost = 3 + 2 * TimingOptions::kMost;
   const char* words[kMost];
   size_t removed[TimingOptions::kMost];
   if (line.count > kMost) return false;
   CommandLine left = without_options(line, options, options.count(), words, removed);
   for (size_t i = 0; i < left.removed_count; i++)
     if (removed[i] == 1) return false;
-  return left.count == 2 && !strcmp(words[0], "instance") && !strcmp(words[1], "list");
+  if (left.count < 2 || left.count > 3 || strcmp(words[0], "instance") || strcmp(words[1], "list")) return false;
+  if (left.count == 3) *pattern = words[2];
+  return **pattern && **pattern != '-' && plain_pattern(*pattern);
 }
 
 }  // namespace
 
 void list_instances(const CommandLine& line, const TimingOptions& options) {
-  if (!is_plain(line, options)) return;
+  const char* pattern = "*";
+  if (!is_plain(line, options, &pattern)) return;
   void* memory = plain_caller() ? plain_memory() : nullptr;
   if (!memory) return;
   Arena arena(memory, kPlainRoom);
   GrowingList<Row> rows;
   std::string_view table;
-  if (!collect(arena, &rows) || !format_table(rows.data->cells, rows.size, kColumns, arena, &table)) return;
+  if (!collect(pattern, arena, &rows) || !format_table(rows.data->cells, rows.size, kColumns, arena, &table)) return;
   ask_for_timing(options, options.count());
   // What cannot be written is worded by Node.
   sighandler_t on_pipe = signal(SIGPIPE, SIG_IGN);

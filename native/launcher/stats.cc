@@ -161,7 +161,7 @@ bool read_options(const CommandLine& line, StatsForm* form, bool* once, const ch
   }
   *form = json ? StatsForm::Json : *once ? StatsForm::Table : StatsForm::Tables;
   *pattern = line.words[line.count - 1];
-  return (*pattern)[0] != '-' && plain_pattern(*pattern);
+  return **pattern && **pattern != '-' && plain_pattern(*pattern);
 }
 
 // The only instance that matches; false where there is none, where there are several, and where one is not plain.

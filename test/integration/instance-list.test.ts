@@ -46,8 +46,16 @@ withWorld('instance list', (world) => {
     ['web[12]', ['web1', 'web2']],
     ['[!w]*', ['alpha']],
     ['nomatch', []],
+    ['web1,alpha', ['alpha', 'web1']],
+    ['web1,,', ['web1']],
+    [',', []],
+    ['', []],
+    ['web[2,10]', ['web10', 'web2']],
   ])('takes the pattern %s', async (pattern, expected) => {
     expect((await world().list(pattern)).map((entry) => entry.instance)).toEqual(expected);
+    const table = await world().ok('instance', 'list', pattern);
+    expect(await world().okWith({ env: { APPTAINER_ALL: '1' } }, 'instance', 'list', pattern)).toBe(table);
+    expect(table.match(/^(?:alpha|web)\S*/gm) ?? []).toEqual(expected);
   });
 
   test('prints JSON with tabs, first the keys that scripts know', async () => {
