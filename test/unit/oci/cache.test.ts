@@ -84,14 +84,28 @@ describe('images', () => {
         utimesSync(path, 2, 2); // a clock that is coarse may show two writes of one moment as one
       },
     ],
-  ])('a file that is %s is damaged, and removed', async (_, damage) => {
+  ])('a file that is %s is damaged, until it is replaced', async (_, damage) => {
     for (const digest of [undefined, sha256('image')]) {
       const cache = makeCache();
       const path = await fill(cache, 'image', digest);
       damage(path);
       expect(await cache.findImage('oras', KEY)).toBeUndefined();
-      expect(readdirSync(join(cache.directory, 'oras'))).toEqual([]);
+      await fill(cache, 'image', digest);
+      expect(await cache.findImage('oras', KEY)).toBe(path);
+      expect(readFileSync(path, 'utf8')).toBe('image');
     }
+  });
+
+  test('a file that another process is just publishing stays', async () => {
+    const cache = makeCache();
+    const path = await fill(cache, 'image');
+    const facts = readFileSync(`${path}.json`);
+    // It has its name, and nothing is written down yet: whoever looks now waits for the lock, and finds it then.
+    rmSync(`${path}.json`);
+    expect(await cache.findImage('oras', KEY)).toBeUndefined();
+    expect(readFileSync(path, 'utf8')).toBe('image');
+    writeFileSync(`${path}.json`, facts);
+    expect(await cache.findImage('oras', KEY)).toBe(path);
   });
 
   test('a file whose times alone have changed is asked for its digest', async () => {
@@ -153,7 +167,7 @@ describe('blobs', () => {
     const cache = await withBlob('blob');
     writeFileSync(cache.blobPath(digest), content);
     expect(await cache.findBlob(digest, sizeBytes)).toBeUndefined();
-    expect(existsSync(cache.blobPath(digest))).toBe(false);
+    expect(readFileSync(cache.blobPath(digest), 'utf8')).toBe(content);
   });
 });
 

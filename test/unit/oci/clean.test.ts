@@ -1,4 +1,14 @@
-import { existsSync, mkdirSync, openSync, readdirSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { cleanCache } from '../../../src/runtime/image/cache/clean';
@@ -42,6 +52,35 @@ test('removes unpacked images, but none that is being made', () => {
   cleanUnpacked(request);
   expect(readdirSync(root).sort()).toEqual(['k1.lock', 'k2', 'k2.abc.partial']);
   cleanUnpacked({ ...request, directory: '/nosuch' });
+});
+
+test('leaves alone what somebody else has removed, or completed, since it looked', () => {
+  const directory = scratch();
+  const root = join(directory, 'rootfs');
+  for (const name of ['k1', 'k2.abc.partial']) mkdirSync(join(root, name), { recursive: true });
+  const tryLock = (path: string): number => {
+    if (path.endsWith('/k1.lock')) rmSync(join(root, 'k1'), { recursive: true });
+    else renameSync(join(root, 'k2.abc.partial'), join(root, 'k2'));
+    return openSync(path, 'a');
+  };
+  cleanUnpacked({ directory, olderThanDays: 0, dryRun: false, tryLock, onInfo: () => undefined });
+  expect(readdirSync(root).sort()).toEqual(['k1.lock', 'k2', 'k2.lock']);
+});
+
+test('a lock on a file that its holder has just removed does not count: another download may have begun', () => {
+  const directory = cache();
+  const lock = join(directory, 'locks/net-n2.lock');
+  const tryLock = (path: string): number => {
+    const fd = openSync(path, 'a');
+    if (path !== lock) return fd;
+    // The last holder gives it back, and the next one makes a file of his own.
+    rmSync(lock);
+    writeFileSync(lock, 'the next one');
+    return fd;
+  };
+  clean(directory, { tryLock });
+  expect(readdirSync(join(directory, 'partial'))).toEqual(['net-n2']);
+  expect(readFileSync(lock, 'utf8')).toBe('the next one');
 });
 
 test('lists files, not what is known about them', () => {

@@ -1,10 +1,10 @@
 /** Removes what is in the image cache. Files that running containers use are removed as well; they keep them open. */
-import { closeSync, rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf, RuntimeError } from '../../../errors';
 import { removeEntry } from './entry';
 import { kindDirectory, type ListedKind, listKind, listPartial } from './list';
-import type { TryLock } from './lock';
+import { type TryLock, tryToAcquire } from './lock';
 
 export interface CleanRequest {
   directory: string;
@@ -40,12 +40,15 @@ function cleanPartial({ directory, kinds, dryRun, tryLock, onInfo }: CleanReques
   for (const { name, path } of listPartial(directory)) {
     if (!kinds.some((kind) => name.startsWith(`${kind}-`))) continue;
     const lock = join(directory, 'locks', `${name}.lock`);
-    const fd = removing(lock, () => tryLock(lock));
-    if (fd < 0) continue;
-    onInfo(`Removing incomplete download: ${name}`);
-    if (!dryRun) removing(path, () => rmSync(path, { force: true }));
-    rmSync(lock, { force: true });
-    closeSync(fd);
+    const release = removing(lock, () => tryToAcquire(lock, tryLock));
+    if (!release) continue;
+    try {
+      if (!existsSync(path)) continue; // it became complete, or somebody else has removed it
+      onInfo(`Removing incomplete download: ${name}`);
+      if (!dryRun) removing(path, () => rmSync(path, { force: true }));
+    } finally {
+      release();
+    }
   }
 }
 

@@ -24,7 +24,10 @@ export const FACTS_ENDING = '.json';
 
 const READ_BYTES = 1 << 20;
 
-/** Whether the file is there and what it was. A damaged one is removed. */
+/**
+ * Whether the file is there and what it was. One that seems damaged stays until it is replaced: another process may have
+ * given it its name a moment ago, and be about to write down what it is.
+ */
 export async function checkEntry(path: string, signal?: AbortSignal): Promise<boolean> {
   const stat = fileStat(path);
   if (!stat) return false;
@@ -34,7 +37,6 @@ export async function checkEntry(path: string, signal?: AbortSignal): Promise<bo
     writeFacts(path, { digest: facts.digest, reference: facts.reference });
     return true;
   }
-  discardEntry(path);
   return false;
 }
 
@@ -58,7 +60,6 @@ export async function checkBlob(
       return true;
     }
   }
-  discardEntry(path);
   return false;
 }
 
@@ -69,15 +70,6 @@ async function hasDigest(path: string, digest: string, signal?: AbortSignal): Pr
   } catch {
     signal?.throwIfAborted();
     return false;
-  }
-}
-
-/** Where it cannot be removed it will be found damaged again. */
-function discardEntry(path: string): void {
-  try {
-    removeEntry(path);
-  } catch {
-    // a read-only cache
   }
 }
 

@@ -30,9 +30,8 @@ export async function acquireLock(
   let told = false;
   for (let ms = FIRST_PAUSE_MS; ; ms = Math.min(ms * 2, LONGEST_PAUSE_MS)) {
     options.signal?.throwIfAborted();
-    const fd = tryOnce(path, tryLock);
-    if (fd === undefined) return () => undefined;
-    if (fd >= 0) return () => release(path, fd);
+    const release = tryToAcquire(path, tryLock);
+    if (release) return release;
     if (!told && Date.now() - start > TELL_AFTER_MS) {
       told = true;
       options.onWait?.();
@@ -41,18 +40,23 @@ export async function acquireLock(
   }
 }
 
-/** A descriptor; -1 when the lock is held, or its file was just removed; `undefined` where there are no locks. */
-function tryOnce(path: string, tryLock: TryLock): number | undefined {
+/**
+ * Takes the lock, unless somebody else has it.
+ * @returns what gives the lock back; `undefined` when it is held, or its file was just removed
+ * @throws a system error of the file
+ */
+export function tryToAcquire(path: string, tryLock: TryLock): (() => void) | undefined {
   let fd: number;
   try {
     fd = tryLock(path);
   } catch (error) {
-    if (NO_LOCKS.has(errnoOf(error) ?? '')) return undefined;
+    if (NO_LOCKS.has(errnoOf(error) ?? '')) return () => undefined;
     throw error;
   }
-  if (fd < 0 || isStill(path, fd)) return fd;
+  if (fd < 0) return undefined;
+  if (isStill(path, fd)) return () => release(path, fd);
   closeSync(fd);
-  return -1;
+  return undefined;
 }
 
 /** The last holder may have removed the file between our opening and locking it: then ours is a lock on nothing. */

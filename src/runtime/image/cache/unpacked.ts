@@ -1,5 +1,5 @@
 /** Removes images that were unpacked into the cache. */
-import { closeSync, lstatSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, lstatSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type CleanRequest, DAY_MS, removing } from './clean';
 
@@ -26,12 +26,14 @@ export function cleanUnpacked({
   for (const name of directoriesIn(root)) {
     const path = join(root, name);
     const [key = name] = name.split('.');
-    if (olderThanDays > 0 && lstatSync(path).ctimeMs > before) continue;
+    const stat = lstatSync(path, { throwIfNoEntry: false });
+    if (!stat || (olderThanDays > 0 && stat.ctimeMs > before)) continue;
     onInfo(`Removing rootfs cache entry: ${name}`);
     if (dryRun) continue;
     const lock = removing(path, () => tryLock(join(root, key + LOCK_ENDING)));
     if (lock < 0) continue; // it is being unpacked
     try {
+      if (!existsSync(path)) continue; // somebody else has removed it, or given it its final name
       // Under a name that no launch looks for, before anything in it goes. The lock file stays: others may wait for it.
       const gone = name === key ? `${path}.gone.partial` : path;
       removing(path, () => gone !== path && renameSync(path, gone));
