@@ -47,6 +47,18 @@ test('tries again after a connection that was reset', async () => {
   expect((await requestAll(client(), { url: server.url }, 100)).bytes.toString()).toBe('at last');
 });
 
+test('many requests at once do not wait for one another', async () => {
+  const count = 12;
+  const waiting: (() => void)[] = [];
+  const server = await serve((_, response) => {
+    waiting.push(() => response.end('body'));
+    if (waiting.length === count) for (const answer of waiting) answer();
+  });
+  const shared = client();
+  const all = Array.from({ length: count }, () => requestAll(shared, { url: server.url }, 100));
+  expect((await Promise.all(all)).map(({ bytes }) => bytes.toString())).toEqual(new Array(count).fill('body'));
+});
+
 test('reads again an answer that breaks off', async () => {
   let count = 0;
   const server = await serve((_, response) => {

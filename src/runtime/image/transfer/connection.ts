@@ -31,8 +31,11 @@ export interface PlainRequest extends Route {
   silenceTimeoutMs: number;
 }
 
-/** Connections at once to one server, and how long they are kept for the next request. */
-const POOL: AgentOptions = { keepAlive: true, maxSockets: 8, timeout: 0 };
+/**
+ * How long connections are kept for the next request. How many there are at once is for those who ask to limit ("download
+ * concurrency"): here, a request that has to wait for one would count as a server that cannot be reached.
+ */
+const POOL: AgentOptions = { keepAlive: true, timeout: 0 };
 
 export interface Tls {
   secureContext: SecureContext;
