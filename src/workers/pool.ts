@@ -42,8 +42,9 @@ export async function runTask<Payload extends object, Value>(
   options: TaskOptions = {},
 ): Promise<Value> {
   return await limiter.run(async () => {
-    options.signal?.throwIfAborted();
     const { fork } = await import('node:child_process');
+    // From here on nothing is waited for before answerOf() listens to the signal.
+    options.signal?.throwIfAborted();
     const env = { ...process.env };
     for (const variable of NOT_INHERITED) delete env[variable];
     const host = fork(join(packageRoot(), 'dist', 'workers', 'host.cjs'), [], {

@@ -16,9 +16,12 @@ export class TemporaryDirectory {
   /** The directory, which is the caller's alone. @throws RuntimeError IMAGE_BUILD */
   path(): string {
     if (this.made !== undefined) return this.made;
+    // Before the directory is there: a signal must find somebody who removes it.
+    for (const name of SIGNALS) process.on(name, this.stop);
     try {
       this.made = mkdtempSync(join(this.parent, 'davit-'));
     } catch (cause) {
+      this.ignoreSignals();
       const errno = errnoOf(cause);
       throw new RuntimeError(
         'IMAGE_BUILD',
@@ -31,7 +34,6 @@ export class TemporaryDirectory {
         },
       );
     }
-    for (const name of SIGNALS) process.on(name, this.stop);
     return this.made;
   }
 
@@ -51,9 +53,13 @@ export class TemporaryDirectory {
   }
 
   remove(): void {
-    for (const name of SIGNALS) process.removeListener(name, this.stop);
+    this.ignoreSignals();
     if (this.made !== undefined) rmSync(this.made, { recursive: true, force: true, maxRetries: 3 });
     this.made = undefined;
+  }
+
+  private ignoreSignals(): void {
+    for (const name of SIGNALS) process.removeListener(name, this.stop);
   }
 
   private readonly stop = (signal: NodeJS.Signals): void => {
