@@ -22,14 +22,6 @@ export interface RegistryOptions {
   token?: { realm: string; service: string; issuer: string; certificates: string };
 }
 
-/** One line of the access log. */
-export interface Asked {
-  method: string;
-  path: string;
-  status: number;
-  agent: string;
-}
-
 /** One process of docker-registry. */
 export class RegistryServer {
   private constructor(
@@ -55,19 +47,6 @@ export class RegistryServer {
     const server = new RegistryServer(port, child, logFile);
     await server.ready(options.tls !== undefined);
     return server;
-  }
-
-  /**
-   * What has been asked for, in order; a substring of method and path chooses. A line is written behind its answer: who
-   * waits for one asks again.
-   */
-  asked(what = ''): Asked[] {
-    const lines = readFileSync(this.logFile, 'utf8').matchAll(
-      /"([A-Z]+) (\S+) HTTP\/[\d.]+" (\d{3}) \d+ "[^"]*" "([^"]*)"/g,
-    );
-    return [...lines]
-      .map(([, method = '', path = '', status, agent = '']) => ({ method, path, status: Number(status), agent }))
-      .filter(({ method, path }) => path !== '/ready' && `${method} ${path}`.includes(what));
   }
 
   async stop(): Promise<void> {
