@@ -1,6 +1,7 @@
 /** From the words of a command line to an exit code: finds the command, reads its options, words every error. */
 import { RuntimeError } from '../errors';
 import { type LoggedCommand, operatorLog } from '../log';
+import { errnoText } from '../runtime/image/errno-text';
 import { beginTiming, doing } from '../timing';
 import type { CommandContext, CommandModule, CommandSpec } from './command-line/command';
 import { applyEnvironment, type Environment, lookUp } from './command-line/environment';
@@ -16,6 +17,7 @@ import { isTerminal, LEVEL, type Terminal } from './terminal/render';
 
 const OK = 0;
 const USAGE_EXIT = 1;
+const FAILED = 255;
 
 /**
  * Runs one command line.
@@ -23,6 +25,13 @@ const USAGE_EXIT = 1;
  * @returns the exit code; a launch does not return
  */
 export async function dispatch(argv: readonly string[], env: Environment, terminal: Terminal): Promise<number> {
+  const code = await runWords(argv, env, terminal);
+  if (terminal.lost === undefined) return code;
+  terminal.fatal(`write /dev/stdout: ${errnoText(terminal.lost)}`);
+  return code === OK ? FAILED : code;
+}
+
+async function runWords(argv: readonly string[], env: Environment, terminal: Terminal): Promise<number> {
   let command: CommandSpec | undefined;
   try {
     const { options, rest } = parseFlags(argv, globalFlags);

@@ -23,7 +23,7 @@ const PREFIX_WIDTH = 8;
 /** text/tabwriter as Apptainer uses it: cells as wide as their content, then this many blanks. */
 const TABLE_PADDING = 4;
 
-/** Writes all of a text to a descriptor; `false` when nobody reads it any more. */
+/** Writes all of a text to a descriptor; `false` when nobody reads it any more, an Error when it could not be written. */
 export type Writer = (fd: number, text: string | Uint8Array) => unknown;
 
 export class Terminal {
@@ -33,6 +33,8 @@ export class Terminal {
   used = false;
   /** Whether standard output was found without a reader: who writes for ever may end. */
   unread = false;
+  /** Why not all of standard output could be written, such as a full disk; what was printed is incomplete then. */
+  lost: Error | undefined;
 
   constructor(private readonly write: Writer = writeAll) {}
 
@@ -48,7 +50,11 @@ export class Terminal {
 
   private emit(fd: number, text: string | Uint8Array): void {
     this.used = true;
-    if (this.write(fd, text) === false && fd === 1) this.unread = true;
+    if (fd === 1 && this.lost) return;
+    const done = this.write(fd, text);
+    if (fd !== 1) return;
+    if (done === false) this.unread = true;
+    if (done instanceof Error) this.lost = done;
   }
 
   message(severity: Severity, text: string): void {
@@ -145,17 +151,20 @@ export function isTerminal(fd: number): boolean {
 
 const RETRY_MS = 5;
 
+/** No reader: a pipe without one, a descriptor that is closed, a terminal that has gone. */
+const UNREAD = new Set(['EPIPE', 'EBADF', 'EIO']);
+
 /** Writes everything, also to a pipe that somebody made non-blocking. A reader that has gone is nobody's error. */
-function writeAll(fd: number, text: string | Uint8Array): boolean {
+function writeAll(fd: number, text: string | Uint8Array): boolean | Error {
   const bytes = typeof text === 'string' ? Buffer.from(text, 'utf8') : text;
   let written = 0;
   while (written < bytes.length) {
     try {
       written += writeSync(fd, bytes, written);
     } catch (error) {
-      const code = (error as NodeJS.ErrnoException).code;
+      const code = (error as NodeJS.ErrnoException).code ?? '';
       if (code === 'EAGAIN') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_MS);
-      else if (code !== 'EINTR') return false;
+      else if (code !== 'EINTR') return UNREAD.has(code) ? false : (error as Error);
     }
   }
   return true;

@@ -1,9 +1,11 @@
 /** The last of the mount drivers: the squashfs of an image as a directory in a cache on this node. */
 import { randomUUID } from 'node:crypto';
-import { lstatSync, mkdirSync } from 'node:fs';
+import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf, RuntimeError } from '../../errors';
 import type { UnpackResult, UnpackTask } from '../../workers/unpack-rootfs';
+import { makeDirectories } from '../make-directories';
+import { errnoText } from './errno-text';
 import type { Image } from './types';
 
 /** Raised when what unpacking makes of an image changes: older directories are then not used any more. */
@@ -78,10 +80,10 @@ function isPrivate(stat: { uid: number; mode: number; isDirectory(): boolean }):
 
 function privateDirectory(path: string): string {
   try {
-    mkdirSync(path, { recursive: true, mode: PRIVATE });
+    makeDirectories(path, PRIVATE);
   } catch (cause) {
     const errno = errnoOf(cause);
-    throw new RuntimeError('STATE', `create the cache directory "${path}": ${errno ?? String(cause)}`, {
+    throw new RuntimeError('STATE', `create the cache directory "${path}": ${errnoText(cause)}`, {
       path,
       errno,
       cause,

@@ -10,7 +10,6 @@ import {
   fstatSync,
   fsyncSync,
   ftruncateSync,
-  mkdirSync,
   openSync,
   readFileSync,
   statSync,
@@ -20,6 +19,7 @@ import { join } from 'node:path';
 import { errnoOf, RuntimeError } from '../../errors';
 import { errnoText } from '../image/errno-text';
 import { replaceFile } from '../image/replace-file';
+import { makeDirectories } from '../make-directories';
 import { userConfigDirectory } from '../user-config';
 import { fingerprint, type Key, openpgp, readKeys } from './openpgp';
 
@@ -63,7 +63,7 @@ export function userKeyrings(directory: string): UserKeyrings {
  */
 export function prepareKeyrings(directory: string, onWarning: (text: string) => void): void {
   guarded(directory, 'use', () => {
-    mkdirSync(directory, { recursive: true, mode: DIRECTORY_MODE });
+    makeDirectories(directory, DIRECTORY_MODE);
     const mode = statSync(directory).mode & 0o7777;
     if (mode !== DIRECTORY_MODE) {
       const was = mode.toString(8);

@@ -206,6 +206,24 @@ describe('fatal errors', () => {
   });
 });
 
+describe('standard output', () => {
+  it('that cannot be written is an error, one without a reader is not', async () => {
+    const run = async (result: unknown): Promise<[number, string]> => {
+      let text = '';
+      const terminal = new Terminal((fd, bytes) => {
+        if (fd === 1) return result;
+        text += bytes;
+        return true;
+      });
+      return [await dispatch(['version'], {}, terminal), text];
+    };
+    const full = Object.assign(new Error('full'), { code: 'ENOSPC' });
+    expect(await run(full)).toEqual([255, 'FATAL:   write /dev/stdout: no space left on device\n']);
+    expect(await run(false)).toEqual([0, '']);
+    expect(await run(true)).toEqual([0, '']);
+  });
+});
+
 describe('levels', () => {
   it('come from flags, from the environment and from MESSAGELEVEL', async () => {
     const level = async (argv: string[], env: Record<string, string> = {}): Promise<number> => {

@@ -8,10 +8,11 @@
  *
  * A file gets its name when it is complete. Any number of processes may use one cache.
  */
-import { lstatSync, mkdirSync, type Stats } from 'node:fs';
+import { lstatSync, type Stats } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { errnoOf, RuntimeError } from '../../../errors';
 import { parseDigest } from '../../../formats/oci/digest';
+import { makeDirectories } from '../../make-directories';
 import { checkBlob, checkEntry, type EntryFacts, publishEntry, removeEntry } from './entry';
 import { acquireLock, type TryLock } from './lock';
 
@@ -135,7 +136,7 @@ export class ImageCache {
   /** @returns the path of a directory in the cache */
   private makeDirectory(name: string): string {
     const path = join(this.directory, name);
-    mkdirSync(path, { recursive: true, mode: PRIVATE });
+    makeDirectories(path, PRIVATE);
     const top = name.split('/')[0] as string;
     if (this.isTrusted(top)) return path;
     throw new RuntimeError('CACHE', `the cache directory "${join(this.directory, top)}" is not yours alone`, { path });
@@ -165,6 +166,8 @@ const WORDS: Record<string, string> = {
   EROFS: 'a read-only file system',
   EACCES: 'permission denied',
   EPERM: 'permission denied',
+  ENOENT: 'no such file or directory',
+  ENOTDIR: 'not a directory',
 };
 
 function statOf(path: string): Stats | undefined {

@@ -1,9 +1,10 @@
 /** remote.yaml (formats.md section 17.5): endpoints of libraries, and who has logged in where. Shared with Apptainer. */
-import { mkdirSync, readFileSync, statSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { parse, stringify } from 'yaml';
 import { errnoOf, RuntimeError } from '../../../errors';
 import { isObject, type JsonObject } from '../../../formats/oci/json';
+import { makeDirectories } from '../../make-directories';
 import { replaceFile } from '../replace-file';
 
 export interface Remote {
@@ -133,7 +134,7 @@ export function encodeRemotes({ active, remotes, logins }: RemoteFile): string {
 /** Replaces a file, of secrets unless a mode says otherwise; never half written. @throws RuntimeError CONFIG */
 export function writePrivateFile(path: string, text: string, mode = PRIVATE): void {
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    makeDirectories(dirname(path), 0o700);
     replaceFile(path, text, mode);
   } catch (cause) {
     const errno = errnoOf(cause);
