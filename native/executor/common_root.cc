@@ -60,17 +60,18 @@ bool touches(Context& ctx, const Bind& bind, const Place* places, size_t count) 
   return false;
 }
 
-// The file on the host that an instance is given a copy of: it will not see the host any more.
-bool read_copied(Context& ctx, size_t index, const CommonRoot& out, size_t* used) {
+// What will be in a generated file, once for all: an instance does not see the host's file any more, and the image's
+// would be read and edited by each of them. An optional one that cannot be made is left out.
+bool take_content(Context& ctx, size_t index, const CommonRoot& out, size_t* used) {
   const File& file = ctx.plan.steps.data[index].as<File>();
   std::string_view bytes;
-  if (file.content != File::Content::CopyOf) return true;
+  if (file.content == File::Content::Bytes) return true;
   size_t mark = ctx.arena.used();
-  bool copied = read_file(AT_FDCWD, file.copy_of, true, out.bytes_room - *used, ctx.arena, &bytes) == 0 &&
-                bytes.size() <= out.bytes_room - *used;
-  if (copied && !bytes.empty()) memcpy(out.bytes + *used, bytes.data(), bytes.size());
+  bool made = steps::file_content(ctx, file, &bytes), fits = bytes.size() <= out.bytes_room - *used;
+  if (made && fits && !bytes.empty()) memcpy(out.bytes + *used, bytes.data(), bytes.size());
   ctx.arena.rewind(mark);
-  if (!copied) return false;
+  if (!made) out.own[index] = false;
+  if (!made || !fits) return !made && file.optional;
   out.sizes[index] = static_cast<uint32_t>(bytes.size());
   *used += bytes.size();
   return true;
@@ -79,8 +80,8 @@ bool read_copied(Context& ctx, size_t index, const CommonRoot& out, size_t* used
 }  // namespace
 
 bool may_have_common_root(const LaunchPlan& plan) {
-  if (plan.namespaces.user || !plan.namespaces.mount || *plan.temporary_image.path) return false;
-  bool pivoted = false;
+  if (!plan.namespaces.mount || *plan.temporary_image.path) return false;
+  bool pivoted = false, fuse = false, inner = false;
   for (const Step& step : plan.steps) {
     switch (step.kind) {
       case S::propagation:
@@ -92,10 +93,18 @@ bool may_have_common_root(const LaunchPlan& plan) {
       case S::file:
         if (pivoted) return false;
         break;
+      case S::mount_fuse:
+        if (pivoted) return false;
+        fuse = true;
+        break;
       case S::rootfs:
         if (pivoted || !read_only_root(step.as<Rootfs>())) return false;
         break;
       case S::pivot_root: pivoted = true; break;
+      case S::user_namespace:
+        if (!pivoted) return false;
+        inner = true;
+        break;
       case S::hostname:
       case S::privileges:
       case S::rlimit:
@@ -104,7 +113,8 @@ bool may_have_common_root(const LaunchPlan& plan) {
       default: return false;
     }
   }
-  return pivoted;
+  // Who shares a user namespace with others has nothing to say in it: the payload lives in one below.
+  return pivoted && fuse == plan.namespaces.user && inner == plan.namespaces.user;
 }
 
 bool run_common_steps(Context& ctx, const CommonRoot& out) {
@@ -122,7 +132,7 @@ bool run_common_steps(Context& ctx, const CommonRoot& out) {
       pivoted = step.kind == S::pivot_root;
     } else if (target && find_place(ctx, target, new (&places[place_count]) Place)) {
       place_count++;
-      if (step.kind == S::file && !read_copied(ctx, i, out, &used)) return false;
+      if (step.kind == S::file && !take_content(ctx, i, out, &used)) return false;
     } else if (target) {
       // An optional file whose place is missing is left out.
       if (step.kind != S::file || !step.as<File>().optional) return false;
@@ -132,12 +142,14 @@ bool run_common_steps(Context& ctx, const CommonRoot& out) {
   ctx.step = 0;
   ctx.close_descriptors();
   // In a user namespace /proc can be mounted only where one is to be seen, which is not so in the copies.
-  return Fd(steps::make_mount(ctx, "proc", "proc", "", 0)).valid();
+  return ctx.plan.namespaces.user || Fd(steps::make_proc(ctx)).valid();
 }
 
-bool prepare_own_steps(Context& ctx) {
+namespace {
+
+bool make_own_session(Context& ctx) {
   const List<Step>& all = ctx.plan.steps;
-  for (size_t i = 0; ctx.common_root.valid() && i < all.size; i++) {
+  for (size_t i = 0; i < all.size; i++) {
     if (all.data[i].kind != S::session) continue;
     ctx.step = static_cast<uint32_t>(i + 1);
     if (!steps::make_session(ctx, all.data[i].as<Session>())) return false;
@@ -146,20 +158,39 @@ bool prepare_own_steps(Context& ctx) {
   return true;
 }
 
+// What needs the host's /proc, or at least some /proc.
+bool prepare_with_proc(Context& ctx) {
+  if (ctx.plan.namespaces.user) ctx.proc_self.reset(open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!ctx.common_proc.valid()) return true;
+  if (setns(ctx.common_proc.get(), CLONE_NEWNS) != 0) return ctx.fail(errno, "enter the mounts with /proc");
+  ctx.made_proc.reset(steps::make_proc(ctx));
+  return ctx.made_proc.valid();
+}
+
+}  // namespace
+
+bool prepare_own_steps(Context& ctx) {
+  return !ctx.common_root.valid() || ctx.plan.namespaces.user || make_own_session(ctx);
+}
+
 bool run_own_steps(Context& ctx) {
   {
     timing::Span span("commonRoot");
+    if (!prepare_with_proc(ctx)) return span.fail();
     if (setns(ctx.common_root.get(), CLONE_NEWNS) != 0 || unshare(CLONE_NEWNS) != 0)
       return span.fail(), ctx.fail(errno, "copy the mounts of the other instances");
   }
   ctx.common_root.reset();
+  if (ctx.plan.namespaces.user && !make_own_session(ctx)) return false;
   ctx.root.reset(open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!ctx.root.valid()) return ctx.fail(errno, "open the new root");
   for (size_t i = 0; i < ctx.plan.steps.size; i++)
     if (ctx.own_steps[i] && !timed_step(ctx, i)) return false;
   ctx.step = 0;
   ctx.pivoted = true;
+  Fd session = static_cast<Fd&&>(ctx.session);
   ctx.close_descriptors();
+  ctx.session = static_cast<Fd&&>(session);
   return true;
 }
 

@@ -10,7 +10,7 @@ namespace davit {
 uint64_t clone_flags(const Namespaces& namespaces);
 // Those that are still to be made: a shared image has brought the user namespace along, and a common root is copied.
 inline uint64_t new_namespaces(const Context& ctx) {
-  return clone_flags(ctx.plan.namespaces) & ~(ctx.shared_image.valid() ? uint64_t{CLONE_NEWUSER} : 0) &
+  return clone_flags(ctx.plan.namespaces) & ~(ctx.shared_user.valid() ? uint64_t{CLONE_NEWUSER} : 0) &
          ~(ctx.common_root.valid() ? uint64_t{CLONE_NEWNS} : 0);
 }
 // Inside a new network namespace: loopback up (it is down in a new one). 0 or an errno.
@@ -34,8 +34,9 @@ struct CommonRoot {
 // root itself, and to say why where it cannot.
 bool run_common_steps(Context& ctx, const CommonRoot& out);
 // In an instance's keeper, which closes ctx.session when the instance is up: whoever has it last waits for the kernel.
+// A plain user's keeper may not make one: then its init has it.
 bool prepare_own_steps(Context& ctx);
-// In an instance: a copy of ctx.common_root, and the steps that are its own.
+// In an instance: a copy of ctx.common_root, and the steps that are its own. ctx.session is left open.
 bool run_own_steps(Context& ctx);
 
 // From outside: maps the ids of process `pid` through newuidmap(1) and newgidmap(1). False with ctx.failure noted.

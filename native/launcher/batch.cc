@@ -87,6 +87,7 @@ void begin(Crew& crew, uint32_t index) {
   slot = Slot{};
   slot.index = index;
   crew.ctx.failure = {};
+  check_common_root(crew.ctx);
   if (!begin_start(crew.ctx, &slot.start, leave_crew)) return write_failure(crew, slot.start, index);
   crew.used++;
   crew.launching++;

@@ -57,28 +57,25 @@ bool join_holder(Context& ctx, const SharedImage& image) {
 
 pid_t fork_into_namespaces(Context& ctx, int* pidfd) {
   if (!ctx.shared_user.valid()) return sys::clone3_fork(new_namespaces(ctx), pidfd, SIGCHLD);
-  int answer[2], words[2] = {-1, EAGAIN};
-  if (pipe2(answer, O_CLOEXEC) != 0) return -1;
-  pid_t middle = fork();
+  // vfork(2): the memory is this process's, and it waits. What the middle one clones has a copy, and returns.
+  volatile pid_t child = -1;
+  volatile int error = EAGAIN;
+  pid_t middle = vfork();
   if (middle == 0) {
     // clone(2): with CLONE_PARENT the child is the caller's, and the signal at its end that of this process.
+    pid_t made = -1;
     if (setns(ctx.shared_user.get(), CLONE_NEWUSER) == 0)
-      words[0] = sys::clone3_fork(new_namespaces(ctx) | CLONE_PARENT, nullptr, 0);
-    if (words[0] == 0) return 0;
-    words[1] = errno;
-    _exit(write(answer[1], words, sizeof words) == static_cast<ssize_t>(sizeof words) ? 0 : 1);
+      made = sys::clone3_fork(new_namespaces(ctx) | CLONE_PARENT, nullptr, 0);
+    if (made == 0) return 0;
+    child = made;
+    error = errno;
+    _exit(0);
   }
-  int error = errno;
-  close(answer[1]);
-  if (middle > 0) {
-    retry([&] { return waitpid(middle, nullptr, 0); });
-    if (read(answer[0], words, sizeof words) != static_cast<ssize_t>(sizeof words)) words[0] = -1;
-    error = words[1];
-  }
-  close(answer[0]);
-  if (words[0] > 0) *pidfd = sys::pidfd_open(words[0], 0);
+  if (middle < 0) return -1;
+  retry([&] { return waitpid(middle, nullptr, 0); });
+  if (child > 0) *pidfd = sys::pidfd_open(child, 0);
   errno = error;
-  return words[0];
+  return child;
 }
 
 bool enter_namespaces(Context& ctx) {

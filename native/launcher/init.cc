@@ -49,6 +49,7 @@ void default_signals() {
 
 [[noreturn]] void become_program(Context& ctx, const InitPlan& init) {
   timing::become(timing::Part::Program);
+  ctx.session.reset();  // init has it, too, and waits for the kernel when it lets go of it
   if (init.instance) default_signals();
   if (ctx.plan.program.own_group) setpgid(0, 0);
   sigprocmask(SIG_SETMASK, &init.program_mask, nullptr);

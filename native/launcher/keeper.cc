@@ -84,8 +84,8 @@ void make_init(Context& ctx, Keeper& keeper, int* report_read, int* go_write) {
     // The lock must be the keeper's alone: its end is what tells that the instance is dead. And no directory of the
     // host may be within reach of what an image makes this process open.
     close_all_but({report[1], events[1], init.go, alive[0], ctx.server_channel, ctx.overlay_channel,
-                   ctx.shared_image.get(), ctx.common_root.get(), ctx.session.get(),
-                   ctx.plan.temporary_image.descriptor});
+                   ctx.shared_image.get(), ctx.shared_user.get(), ctx.common_root.get(), ctx.common_proc.get(),
+                   ctx.session.get(), ctx.plan.temporary_image.descriptor});
     run_init(ctx, init);
   }
   if (keeper.init < 0) {
@@ -102,6 +102,7 @@ void make_init(Context& ctx, Keeper& keeper, int* report_read, int* go_write) {
   ctx.shared_image.reset();
   ctx.shared_user.reset();
   ctx.common_root.reset();
+  ctx.common_proc.reset();
   keeper.events = events[0];
   *report_read = report[0];
   *go_write = go[1];  // alive[1] stays open for as long as the keeper lives
@@ -213,6 +214,11 @@ void overlay_ended(Keeper& keeper) {
 
 // The FUSE server, where the image needs one: one that serves other instances too, or one of its own.
 bool find_server(Context& ctx, Keeper& keeper) {
+  if (ctx.common_image.lock.valid()) {
+    keeper.server = ctx.common_image.server_pid;
+    keeper.server_fd = ctx.common_image.server.release();
+    return true;
+  }
   use_shared_image(ctx, keeper.plan->image, keeper.plan->status, &keeper.shared);
   if (!spawn_server(ctx, {.ends_with_parent = true}, &keeper.server)) return false;
   keeper.own_server = keeper.server != 0;

@@ -87,6 +87,9 @@ int start_batch(Context& ctx, LaunchPlan& plan);
 // common_root.cc: makes ctx.common_root, where the plan and this machine allow it, and leaves in `plan` what an
 // instance there has to do. False when `interrupt` became readable meanwhile.
 bool make_common_root(Context& ctx, LaunchPlan& plan, int interrupt);
+// Before each instance: without the server of its image a common root is of no use, and the next instance makes its
+// own.
+void check_common_root(Context& ctx);
 
 // server.cc: a process that waits for the FUSE channel on a socket and then becomes the FUSE server of the plan's
 // mountFuse step. Sets ctx.server_channel; 0 or the pid in *pid. Does nothing where a shared image is used.

@@ -52,7 +52,7 @@ const MountFuse* fuse_mount_of(const LaunchPlan& plan) {
 bool spawn_server(Context& ctx, const ServerLife& life, pid_t* pid) {
   *pid = 0;
   const MountFuse* mount = fuse_mount_of(ctx.plan);
-  if (!mount || ctx.shared_image.valid()) return true;
+  if (!mount || ctx.shared_user.valid()) return true;
   if (!mount->server_argv.size) return ctx.fail(EINVAL, "start the FUSE server: the plan names none");
   // argv must end with NULL for execve; the list in the plan does not.
   const char** argv = ctx.arena.array<const char*>(mount->server_argv.size + 1);

@@ -161,7 +161,7 @@ bool begin_start(Context& ctx, Start* start, void (*in_keeper)()) {
   InstanceDir dir;
   Logs logs;
   // Before the name is claimed: on a file system that hangs, this takes for ever.
-  ShareKey image = shared_image_key(ctx.plan);
+  ShareKey image = ctx.common_image.lock.valid() ? ShareKey() : shared_image_key(ctx.plan);
   if (!claim(ctx, &dir)) return false;
   int status[2];
   if (!open_logs(ctx, &logs, &start->err_start) || (pipe2(status, O_CLOEXEC) != 0 && !ctx.fail(errno, "make a pipe"))) {

@@ -51,7 +51,13 @@ struct Context {
   Fd shared_user;                 // and its user namespace
   Fd common_root;                 // a mount namespace to copy (executor.h), or none
   const bool* own_steps = nullptr;  // with it, per step: not done there
-  unsigned stacked = 0;             // mounts attached on top of the old root
+  Fd common_proc;                   // of a plain user: a mount namespace in which /proc can be mounted
+  Fd made_proc;                     // and the /proc that was made there, detached
+  struct {
+    Fd lock, server;  // the open file that makes the holder stay, a pidfd
+    pid_t server_pid = 0;
+  } common_image;        // of a plain user: who serves the image of the common root
+  unsigned stacked = 0;  // mounts attached on top of the old root
   bool pivoted = false;
   bool committed = false;  // this very process has left its caller's namespaces
   // Called when the launch has failed, before anything is said of it.
@@ -68,6 +74,8 @@ struct Context {
     proc_self.reset();
     shared_image.reset();
     shared_user.reset();
+    common_proc.reset();
+    made_proc.reset();
     if (server_channel >= 0) close(server_channel);
     server_channel = -1;
     if (overlay_channel >= 0) close(overlay_channel);

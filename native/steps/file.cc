@@ -117,8 +117,9 @@ void edit_group(const GroupEdit& edit, std::string_view old, Builder& out) {
   }
 }
 
-// The bytes of the file. false with errno: ENOENT for a source that is not there.
-bool content(Context& ctx, const File& step, std::string_view* out) {
+}  // namespace
+
+bool file_content(Context& ctx, const File& step, std::string_view* out) {
   if (step.content == File::Content::Bytes) {
     *out = step.bytes;
     return true;
@@ -150,11 +151,13 @@ bool content(Context& ctx, const File& step, std::string_view* out) {
   return !edited.overflowed();
 }
 
+namespace {
+
 bool make_file(Context& ctx, const File& step) {
   Text<600> message;
   message.add("make the file \"").add(step.target).add("\"");
   std::string_view bytes;
-  if (!content(ctx, step, &bytes)) {
+  if (!file_content(ctx, step, &bytes)) {
     if (step.optional) return true;
     return ctx.fail(errno, message.view());
   }

@@ -23,9 +23,13 @@ bool tmpfs(Context& ctx, const Tmpfs& step) {
   return attach(ctx, mount.get(), step.target, true) || (step.optional && errno == ENOENT);
 }
 
+int make_proc(Context& ctx) {
+  return make_mount(ctx, "proc", "proc", "", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+}
+
 bool proc(Context& ctx, const Proc& step) {
-  unsigned attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
-  Fd mount(make_mount(ctx, "proc", "proc", "", attributes));
+  Fd mount = static_cast<Fd&&>(ctx.made_proc);
+  if (!mount.valid()) mount.reset(make_proc(ctx));
   if (!mount.valid() && (errno != EPERM || !step.fallback_bind)) return false;
   // In a user namespace a fresh proc needs one that is fully visible already; a nested container may lack it.
   if (!mount.valid())

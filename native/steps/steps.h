@@ -19,6 +19,8 @@ bool devpts(Context& ctx, const Devpts& step);
 bool mqueue(Context& ctx, const Mqueue& step);
 bool session_directory(Context& ctx, const SessionDirectory& step);
 bool file(Context& ctx, const File& step);
+// What would be in that file; it lies in the arena. False with errno.
+bool file_content(Context& ctx, const File& step, std::string_view* out);
 bool symlink(Context& ctx, const Symlink& step);
 bool pivot_root(Context& ctx, const PivotRoot& step);
 bool hostname(Context& ctx, const Hostname& step);
@@ -26,6 +28,8 @@ bool privileges(Context& ctx, const Privileges& step);
 bool rlimit(Context& ctx, const Rlimit& step);
 bool user_namespace(Context& ctx, const UserNamespace& step);
 
+// A new /proc of the PID namespace that this process is in, detached; -1 with the failure noted.
+int make_proc(Context& ctx);
 // The session, attached nowhere yet.
 bool make_session(Context& ctx, const Session& step);
 // Whether this kernel clones parts of a mount that is attached nowhere (Linux 6.15).

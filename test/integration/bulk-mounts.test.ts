@@ -2,6 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
+import { isRoot } from './support/capabilities';
 import { withWorld, type World } from './support/world';
 
 /** What is mounted where, and how, without numbers that differ from mount to mount. */
@@ -31,6 +32,9 @@ withWorld('mounts of several instances by one command', (world) => {
     ['--contain', () => ['--contain']],
     ['--containall, no capabilities', () => ['--containall', '--no-privs']],
     ['--writable-tmpfs', () => ['--writable-tmpfs']],
+    ['--userns', () => ['--userns']],
+    ['--fakeroot', () => ['--fakeroot']],
+    ['namespaces of network and name', () => ['--uts', '--hostname', 'bulk', '--net', '--network', 'none']],
   ];
   for (const [what, options] of cases) {
     test(`the same as alone: ${what}`, async () => {
@@ -44,10 +48,24 @@ withWorld('mounts of several instances by one command', (world) => {
         const alone = await mounts(world(), 'alone');
         for (const name of ['m-1', 'm-2']) expect(await mounts(world(), name)).toEqual(alone);
       }
-      const look = 'cd /; cat /etc/passwd /etc/resolv.conf; ls -a / /etc /mnt /proc/1/ns; id; pwd';
+      const look =
+        'cd /; cat /etc/passwd /etc/group /etc/resolv.conf; ls -a / /etc /mnt /proc/1/ns; id; pwd; hostname;' +
+        'cat /proc/self/uid_map /proc/self/gid_map /proc/self/setgroups; grep -E "^(Cap|NoNew)" /proc/1/status; umask';
       expect(await inside(world(), 'm-2', look)).toBe(await inside(world(), 'alone', look));
     });
   }
+
+  test('each has namespaces of its own', async () => {
+    await world().ok('instance', 'start', '--ipc', '--uts', world().image(), 'm-[1-3]');
+    const kinds = ['mnt', 'pid', 'ipc', 'uts', ...(isRoot ? [] : ['user'])];
+    const own = await Promise.all(
+      ['m-1', 'm-2', 'm-3'].map((name) =>
+        inside(world(), name, `cd /proc/self/ns; for kind in ${kinds.join(' ')}; do readlink $kind; done`),
+      ),
+    );
+    const all = own.flatMap((text) => text.trim().split('\n'));
+    expect(new Set(all)).toHaveLength(3 * kinds.length);
+  });
 
   test('what one writes to its files, no other has', async () => {
     await world().ok('instance', 'start', world().image(), 'm-[1-3]');

@@ -1,5 +1,5 @@
 /** One FUSE server for all of a plain user's instances of an image, whatever comes to an end first. */
-import { copyFileSync, readdirSync, readFileSync, renameSync } from 'node:fs';
+import { copyFileSync, existsSync, readdirSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { isRoot } from './support/capabilities';
@@ -103,6 +103,37 @@ describe.skipIf(isRoot)('plain user', () => {
       expect(now).toContain(server);
       await world().ok('instance', 'stop', '--all');
       await expectDead(...now);
+    });
+
+    test('those of one command hold the server, each until its end', async () => {
+      await start(world(), 'm-[1-6]');
+      const [server, ...others] = await servers(world());
+      expect(others).toEqual([]);
+      await world().ok('instance', 'stop', 'm-[1-5]');
+      expect(await world().ok('exec', 'instance://m-6', 'ls', '/bin/busybox')).toBe('/bin/busybox\n');
+      await start(world(), 'single');
+      expect(await servers(world())).toEqual([server]);
+      const [holder] = holders(world());
+      await world().ok('instance', 'stop', 'single');
+      expect([server, holder].every((pid) => isAlive(pid as number))).toBe(true);
+      await world().ok('instance', 'stop', 'm-6');
+      await expectDead(server as number, holder as number);
+      expect(holders(world())).toEqual([]);
+    });
+
+    test('a server that is killed while many start: the later ones have a new one', async () => {
+      const many = world().davit('instance', 'start', '--jobs=2', world().image(), 'k-[1-500]', 'sleep', '1000');
+      await eventually(() => expect(existsSync(join(world().stateDir, 'instances/k-10'))).toBe(true));
+      const [first] = await servers(world());
+      process.kill(first as number, 'SIGKILL');
+      await many;
+      const isLast = ({ instance }: { instance: string }): boolean => instance === 'k-500';
+      await eventually(async () => expect(await servers(world())).not.toContain(first));
+      const up = await world().list();
+      expect(up.filter(isLast)).toHaveLength(1);
+      expect(await servers(world())).toHaveLength(1);
+      expect(await world().ok('exec', 'instance://k-500', 'ls', '/bin/busybox')).toBe('/bin/busybox\n');
+      await world().ok('instance', 'stop', '--all');
     });
 
     test('an image that was replaced is not read through the old one’s server', async () => {
