@@ -69,6 +69,15 @@ void clear_place(int dir, const char* name, mode_t type) {
   if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && (st.st_mode & S_IFMT) != type) remove_entry(dir, name, 0);
 }
 
+// Removes the directory of an instance; the caller holds byte 1. Whoever claims the name waits for that byte as long as
+// the lock lies there, which is removed last: from then on somebody else may have a lock and a record in this
+// directory.
+void remove_directory(const InstanceDir& instance) {
+  empty_directory(instance.dir.get(), "lock");
+  remove_entry(instance.dir.get(), "lock", 0);
+  unlinkat(instance.parent.get(), instance.name.c_str(), AT_REMOVEDIR);
+}
+
 Fd open_instances(int state, bool make) {
   if (make) mkdirat(state, "instances", 0700);
   return Fd(openat(state, "instances", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
@@ -169,10 +178,7 @@ Claim claim_instance(int state, const char* name, InstanceDir* out, int* error) 
 
 void remove_instance(InstanceDir* instance) {
   // Where the lock cannot be had (its holder is suspended) the next list or start removes what is left.
-  if (lock_mutation(instance->lock.get()) == 0) {
-    empty_directory(instance->dir.get(), nullptr);
-    unlinkat(instance->parent.get(), instance->name.c_str(), AT_REMOVEDIR);
-  }
+  if (lock_mutation(instance->lock.get()) == 0) remove_directory(*instance);
   instance->lock.reset();
   instance->dir.reset();
 }
@@ -199,8 +205,7 @@ bool remove_dead_instance(int state, const char* name) {
   if (!same(instance.parent.get(), name, instance.dir.get()) || !same(instance.dir.get(), "lock", instance.lock.get()))
     return false;
   if (lock_held(instance.lock.get(), kAlive)) return false;
-  empty_directory(instance.dir.get(), nullptr);
-  unlinkat(instance.parent.get(), name, AT_REMOVEDIR);
+  remove_directory(instance);
   return true;
 }
 
