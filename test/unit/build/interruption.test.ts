@@ -56,6 +56,22 @@ describe('a signal', () => {
     expect(readFileSync(join(dir, 'order'), 'utf8')).toBe('SIGINT ended undone');
     expect(readFileSync(join(dir, 'error'), 'utf8')).toBe('interrupted by SIGINT');
   });
+
+  it('leaves it to those who listen as well to end the process: what they have made goes, too', async () => {
+    const script = `interruption.guard(async () => {
+      const stop = (signal) => {
+        fs.appendFileSync('both', ' other');
+        process.removeListener(signal, stop);
+        process.kill(process.pid, signal);
+      };
+      process.on('SIGTERM', stop);
+      interruption.atEnd(() => fs.appendFileSync('both', 'undone'));
+      console.log('ready');
+      await new Promise((resolve) => setTimeout(resolve, 60000));
+    })`;
+    expect(await interrupted(script, 'SIGTERM')).toBe('SIGTERM');
+    expect(readFileSync(join(dir, 'both'), 'utf8')).toBe('undone other');
+  });
 });
 
 it('without a signal undoes at the end, also after an error', async () => {

@@ -32,7 +32,7 @@ export class Interruption {
       return await work();
     } finally {
       this.undoAll();
-      for (const name of SIGNALS) process.removeListener(name, this.handler);
+      this.forgetSignals();
       if (this.received) this.endProcess(this.received);
     }
   }
@@ -81,7 +81,12 @@ export class Interruption {
     }
     endHosts();
     this.undoAll();
+    this.forgetSignals();
     this.endProcess(signal);
+  }
+
+  private forgetSignals(): void {
+    for (const name of SIGNALS) process.removeListener(name, this.handler);
   }
 
   private undoAll(): void {
@@ -89,7 +94,7 @@ export class Interruption {
   }
 }
 
+/** Who else listens has something of its own to remove, and ends the process then. */
 function endByDefault(signal: EndSignal): void {
-  process.removeAllListeners(signal);
-  process.kill(process.pid, signal);
+  if (process.listenerCount(signal) === 0) process.kill(process.pid, signal);
 }
