@@ -84,6 +84,8 @@ export interface NativeAddon {
   beginTiming(clock: number, startNs: number, table: boolean, trace: string | null): void;
   /** A span of this process; 0 stands for the beginning of Node's phase, and for its end. */
   addTiming(name: string, detail: string, startNs: number, endNs: number): void;
+  /** Notes one of several instances that are started together, from its beginning to its end, where times are noted. */
+  addStartTiming(name: string, startNs: number, endNs: number, failed: boolean): void;
   /** Prints the table and writes the trace, as they were asked for. */
   reportTiming(failed: boolean): void;
 }

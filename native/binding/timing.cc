@@ -33,6 +33,14 @@ Napi::Value add_span(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+// (name, startNs, endNs, failed)
+Napi::Value add_start(const Napi::CallbackInfo& info) {
+  std::string name = info[0].As<Napi::String>();
+  auto time = [&](size_t i) { return static_cast<uint64_t>(info[i].As<Napi::Number>().DoubleValue()); };
+  timing::add_start(name, time(1), time(2), info[3].ToBoolean());
+  return info.Env().Undefined();
+}
+
 Napi::Value report_timing(const Napi::CallbackInfo& info) {
   timing::report(info[0].As<Napi::Boolean>());
   return info.Env().Undefined();
@@ -46,6 +54,7 @@ void add_timing(Napi::Env env, Napi::Object exports) {
   };
   add("beginTiming", begin_timing);
   add("addTiming", add_span);
+  add("addStartTiming", add_start);
   add("reportTiming", report_timing);
 }
 

@@ -16,6 +16,7 @@
 #include "launcher/starter.h"
 #include "sys/process.h"
 #include "sys/small_file.h"
+#include "timing/clock.h"
 #include "wire/wire.h"
 
 namespace davit {
@@ -34,7 +35,8 @@ int64_t clock_ms() {
 struct Slot {
   Start start;
   uint32_t index = 0;
-  bool ready = false;    // up; its startscript is waited for until `deadline`
+  bool ready = false;  // up; its startscript is waited for until `deadline`
+  uint64_t begin_ns = 0, end_ns = 0;
   int64_t deadline = 0;  // of clock_ms
   uint32_t pid = 0, keeper_pid = 0;
 };
@@ -64,21 +66,23 @@ void leave_crew() {
 }
 
 // One BatchEntry. Encoded messages of one type may be written one behind the other.
-void write_entry(Crew& crew, uint32_t index, const Report& report) {
-  char inner[kReportRoom], entry[kReportRoom + 32], outer[kReportRoom + 64];
+void write_entry(Crew& crew, const Slot& slot, const Report& report) {
+  char inner[kReportRoom], entry[kReportRoom + 64], outer[kReportRoom + 96];
   wire::Writer e(entry, sizeof entry), o(outer, sizeof outer);
-  e.number(fields::BatchEntry::index, index);
+  e.number(fields::BatchEntry::index, slot.index);
   e.text(fields::BatchEntry::report, encode_report(crew.ctx.plan, report, inner, sizeof inner));
+  e.number(fields::BatchEntry::begin_ns, slot.begin_ns);
+  e.number(fields::BatchEntry::end_ns, slot.end_ns ? slot.end_ns : timing::now_ns());
   o.text(fields::BatchReport::entries, e.view());
   write_all(crew.ctx.plan.output.report_fd, o.view());
 }
 
-void write_failure(Crew& crew, const Start& start, uint32_t index) {
+void write_failure(Crew& crew, const Slot& slot) {
   Report report;
   report.failure = &crew.ctx.failure;
-  Text<kTailBytes> tail = new_errors(crew.ctx, start);
+  Text<kTailBytes> tail = new_errors(crew.ctx, slot.start);
   report.output_tail = tail.view();
-  write_entry(crew, index, report);
+  write_entry(crew, slot, report);
   if (crew.ctx.plan.batch.atomic) crew.over = true;
 }
 
@@ -86,9 +90,10 @@ void begin(Crew& crew, uint32_t index) {
   Slot& slot = crew.slots[crew.used];
   slot = Slot{};
   slot.index = index;
+  slot.begin_ns = timing::now_ns();
   crew.ctx.failure = {};
   check_common_root(crew.ctx);
-  if (!begin_start(crew.ctx, &slot.start, leave_crew)) return write_failure(crew, slot.start, index);
+  if (!begin_start(crew.ctx, &slot.start, leave_crew)) return write_failure(crew, slot);
   crew.used++;
   crew.launching++;
 }
@@ -97,10 +102,10 @@ void finish(Crew& crew, Slot& slot, Heard heard, const StartMessage& ended) {
   Report report;
   report.pid = slot.pid;
   report.keeper_pid = slot.keeper_pid;
-  if (!describe_start(crew.ctx, heard, ended, &report)) return write_failure(crew, slot.start, slot.index);
+  if (!describe_start(crew.ctx, heard, ended, &report)) return write_failure(crew, slot);
   Text<kTailBytes> errors = new_errors(crew.ctx, slot.start);
   report.output_tail = errors.view();
-  write_entry(crew, slot.index, report);
+  write_entry(crew, slot, report);
   const LaunchPlan& plan = crew.ctx.plan;
   if (report.early_exit && plan.instance.wait_seconds > 0 && plan.batch.atomic) crew.over = true;
 }
@@ -113,8 +118,9 @@ bool advance(Crew& crew, Slot& slot, bool spoken, int64_t now) {
     StartMessage first{};
     Heard heard = hear(slot.start, &first, 0);
     crew.launching--;
-    if (!settle_start(crew.ctx, slot.start, heard, first)) return write_failure(crew, slot.start, slot.index), true;
+    if (!settle_start(crew.ctx, slot.start, heard, first)) return write_failure(crew, slot), true;
     slot.ready = true;
+    slot.end_ns = timing::now_ns();
     slot.pid = first.pid;
     slot.keeper_pid = first.keeper_pid;
     slot.deadline = now + wait_ms(crew.ctx.plan.instance);

@@ -75,7 +75,7 @@ const char* phase_name(Phase phase) {
 }
 
 const char* part_name(Part part) {
-  constexpr const char* names[] = {"davit", "keeper", "init", "program", "image holder"};
+  constexpr const char* names[] = {"davit", "keeper", "init", "program", "image holder", "start"};
   size_t index = static_cast<size_t>(part);
   return index < sizeof names / sizeof *names ? names[index] : "";
 }
@@ -155,6 +155,15 @@ void add(std::string_view name, std::string_view detail, uint64_t start_ns, uint
   uint64_t least = phase ? phase->start_ns : start_ns ? start_ns : now_ns();
   if (start_ns < least) start_ns = least;
   if (Record* record = take(current_phase(), 1, name, detail, start_ns)) record->end_ns = end_ns;
+}
+
+void add_start(std::string_view name, uint64_t start_ns, uint64_t end_ns, bool failed) {
+  if (!shared) return;
+  Record* record = take(current_phase(), 1, "start", name, start_ns);
+  if (!record) return;
+  record->end_ns = end_ns;
+  record->part = Part::Start;
+  record->failed = failed;
 }
 
 void become(Part part) {

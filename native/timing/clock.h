@@ -14,7 +14,8 @@ enum class Phase : uint8_t { Door, Node, Plan, Clone, Mount, Pivot, Action, Exec
 const char* phase_name(Phase phase);
 
 // Whose time it is.
-enum class Part : uint8_t { Command, Keeper, Init, Program, Holder };
+// Start: one of several instances that one command starts, beside others.
+enum class Part : uint8_t { Command, Keeper, Init, Program, Holder, Start };
 const char* part_name(Part part);
 
 // How the launch came by its plan.
@@ -70,6 +71,8 @@ void enter(Phase phase, std::string_view detail = {}, uint64_t at_ns = 0);
 void end();
 // A span of known times within the phase that goes on; 0 is the beginning or the end of the phase.
 void add(std::string_view name, std::string_view detail, uint64_t start_ns, uint64_t end_ns);
+// The start of one of several instances, from its beginning to its end.
+void add_start(std::string_view name, uint64_t start_ns, uint64_t end_ns, bool failed);
 // This process, just forked, is another part of the launch: what is told in the end is not its business.
 void become(Part part);
 // Notes nothing more here: for processes that outlive the launch.

@@ -41,13 +41,31 @@ void line(Stream& out, std::string_view name, size_t width, uint64_t start_ns, u
   out.add_millis(start_ns, kTimeWidth).add_millis(took_ns, kTimeWidth);
 }
 
-void event(Stream& out, const Shared& noted, const Row& row) {
+// Starts lie beside each other: events of one thread must not overlap.
+class Lanes {
+ public:
+  // That of a row, from 1 on; rows come in the order of their beginnings.
+  size_t of(const Row& row) {
+    size_t part = static_cast<size_t>(row.record->part);
+    if (row.record->part != Part::Start) return part + 1;
+    size_t lane = 0;
+    while (lane + 1 < kMost && ends_[lane] > row.start_ns) lane++;
+    ends_[lane] = row.end_ns;
+    return part + 1 + lane;
+  }
+
+ private:
+  static constexpr size_t kMost = 64;  // launches of a batch at one time
+  uint64_t ends_[kMost] = {};
+};
+
+void event(Stream& out, const Shared& noted, const Row& row, size_t lane) {
   const Record& record = *row.record;
   out.add("{\"name\":\"").add_json(name_of(record));
   if (record.depth && !detail_of(record).empty()) out.add(" ").add_json(detail_of(record));
   out.add("\",\"cat\":\"").add(phase_name(record.phase)).add("\",\"ph\":\"X\",\"ts\":").add_micros(row.start_ns);
   out.add(",\"dur\":").add_micros(row.end_ns - row.start_ns).add(",\"pid\":").add_number(noted.process);
-  out.add(",\"tid\":").add_number(static_cast<uint64_t>(record.part) + 1).add(",\"args\":{\"depth\":");
+  out.add(",\"tid\":").add_number(lane).add(",\"args\":{\"depth\":");
   out.add_number(record.depth);
   if (record.depth) out.add(",\"step\":\"").add_json(name_of(record)).add("\"");
   if (!detail_of(record).empty()) out.add(",\"object\":\"").add_json(detail_of(record)).add("\"");
@@ -91,17 +109,18 @@ int write_trace(const Shared& noted, int fd) {
   Stream out(fd);
   out.add("{\"traceEvents\":[\n");
   name_event(out, noted, "process_name", 0, "davit");
-  bool seen[5] = {};
+  bool seen[80] = {};
+  Lanes named, lanes;
   for (const Row& row : rows) {
-    size_t part = static_cast<size_t>(row.record->part);
-    if (part >= sizeof seen || seen[part]) continue;
-    seen[part] = true;
-    name_event(out, noted, "thread_name", part + 1, part_name(row.record->part));
+    size_t lane = named.of(row);
+    if (lane >= sizeof seen || seen[lane]) continue;
+    seen[lane] = true;
+    name_event(out, noted, "thread_name", lane, part_name(row.record->part));
   }
   bool first = true;
   for (const Row& row : rows) {
     out.add(first ? "" : ",\n");
-    event(out, noted, row);
+    event(out, noted, row, lanes.of(row));
     first = false;
   }
   out.add("\n],\"displayTimeUnit\":\"ms\",\"otherData\":{\"format\":1,\"plan\":\"").add(outcome_name(noted.outcome));

@@ -188,12 +188,26 @@ withWorld('--timing and --trace', (world) => {
       expect(stderr.match(/^mount .* {2}failed$/gm)).toHaveLength(1);
     });
 
-    test('of a list of names: Node starts them', async () => {
-      const { status, stderr } = await run(['--timing', 'instance', 'start', image, 'many-[1-2]']);
-      expect(status).toBe(0);
-      expect(tableOf(stderr).map(({ name }) => name)).toEqual(
-        expect.arrayContaining(['node', '  command instance start']),
+    test('of a list of names: Node starts them, each with its time', async () => {
+      await run(['instance', 'start', image, 'many-2']);
+      const words = ['--timing', '--trace', trace(), 'instance', 'start', '--jobs=2', image, 'many-[1-4]'];
+      const { status, stderr } = await run(words);
+      expect(status).toBe(255);
+      const rows = tableOf(stderr).map(({ name }) => name);
+      expect(rows).toEqual(expect.arrayContaining(['node', '  command instance start']));
+      expect(rows.filter((name) => name.startsWith('  start many-')).sort()).toEqual(
+        [1, 2, 3, 4].map((number) => `  start many-${number}`),
       );
+      expect(stderr).toMatch(/^ {2}start many-2 .* {2}failed$/m);
+      const starts = readTrace().traceEvents.filter(({ args, ph }) => ph === 'X' && args.object?.startsWith('many-'));
+      expect(starts).toHaveLength(4);
+      // Two at one time, and those of one thread one after the other.
+      const lanes = new Map<number, number>();
+      for (const { tid, ts, dur } of starts) {
+        expect(ts).toBeGreaterThanOrEqual(lanes.get(tid) ?? 0);
+        lanes.set(tid, ts + dur);
+      }
+      expect([...lanes.keys()].every((tid) => tid === 6 || tid === 7)).toBe(true);
     });
 
     test('is listed by the front door, stopped by Node', async () => {

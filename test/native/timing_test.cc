@@ -156,6 +156,26 @@ std::string without(const Words& words, size_t count) {
   return text;
 }
 
+// Starts beside each other have threads of their own; one that begins when another has ended takes its place.
+void check_starts() {
+  timing::Shared* noted = example();
+  constexpr uint64_t ms = 1000000, first = 5 * ms;
+  timing::add_start("web-1", first + ms, first + 3 * ms, false);
+  timing::add_start("web-2", first + 2 * ms, first + 4 * ms, true);
+  timing::add_start("web-3", first + 3 * ms, first + 4 * ms, false);
+  timing::end();
+  std::string table = told(timing::write_table, *noted), trace = told(timing::write_trace, *noted);
+  CHECK(has(table, "  start web-2") && has(trace, "\"name\":\"thread_name\",\"ph\":\"M\""));
+  auto thread_of = [&](const char* name) {
+    size_t at = trace.find("\"tid\":", trace.find(std::string("\"name\":\"start ") + name));
+    return atoi(trace.c_str() + at + 6);
+  };
+  CHECK(thread_of("web-1") == 6 && thread_of("web-2") == 7 && thread_of("web-3") == 6);
+  // More than there are threads for share the last one.
+  for (int i = 0; i < 100; i++) timing::add_start("many", first + 2 * ms, first + 9 * ms, false);
+  CHECK(has(told(timing::write_trace, *noted), "\"tid\":69,") && !has(told(timing::write_trace, *noted), "\"tid\":70"));
+}
+
 void check_options() {
   Words before = {"--timing", "--trace", "f", "exec", "a.sif", "true"};
   Words other = {"--trace=f", "--timing", "exec", "a.sif", "true"};
@@ -188,6 +208,7 @@ int main() {
   timing::report();
   check_table();
   check_trace();
+  check_starts();
   check_incomplete();
   check_processes();
   check_attach();

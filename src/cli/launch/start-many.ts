@@ -1,5 +1,6 @@
 /** `instance start` and `instance run` of several instances: ranges of names, or --count. */
 import { RuntimeError } from '../../errors';
+import { native } from '../../native';
 import { imageScheme } from '../../runtime/image/uri';
 import { countedNames, expandHostlist, foldNames } from '../../runtime/instance/hostlist';
 import { Runtime } from '../../runtime/instance/runtime';
@@ -34,6 +35,7 @@ export async function startMany(context: CommandContext, isRun: boolean): Promis
       ...(jobs === undefined ? {} : { jobs }),
       signal: interrupted.signal,
       onWarning: (text) => terminal.warning(text),
+      onTimes: (instance, { beginNs, endNs }, failed) => native().addStartTiming(instance, beginNs, endNs, failed),
     });
     return report(result, names.length, context);
   } finally {

@@ -2,6 +2,7 @@
 import type { LaunchOptions } from '../launch/options';
 import type { InstanceInfo } from './info';
 import type { LogStream } from './logs';
+import type { StartTimes } from './spawn';
 import type { ManyOutcome } from './start-many';
 
 export interface RuntimeOptions {
@@ -36,6 +37,8 @@ export interface StartManyOptions extends StartOptions {
   signal?: AbortSignal;
   /** Told what the compiler of the launch warns of, once for all instances. */
   onWarning?: (text: string) => void;
+  /** Told when each start began and ended, those of failures too, when all is over. */
+  onTimes?: (name: string, times: StartTimes, failed: boolean) => void;
 }
 
 export type StartManyResult = ManyOutcome<StartedInstance>;

@@ -94,7 +94,7 @@ export class Runtime {
     options: StartManyOptions = {},
   ): Promise<StartManyResult> {
     const all = expandHostlist(typeof names === 'string' ? names : names.join(','));
-    const { atomic = false, jobs = defaultJobs(), signal, onWarning, ...start } = options;
+    const { atomic = false, jobs = defaultJobs(), signal, onWarning, onTimes, ...start } = options;
     if (!Number.isInteger(jobs) || jobs < 1 || jobs > MAX_LAUNCHES) {
       throw new RuntimeError('OPTION', `launch ${jobs} at a time: not a number from 1 to ${MAX_LAUNCHES}`);
     }
@@ -106,7 +106,7 @@ export class Runtime {
     const attempts = await this.limiter.run(() =>
       startBatch({
         ...{ plan, names: all, jobs, atomic, env: this.env, stdin: start.stdin ?? -1 },
-        ...{ store: this.store(), addon: native(), ...(signal ? { signal } : {}) },
+        ...{ store: this.store(), addon: native(), ...(signal ? { signal } : {}), ...(onTimes ? { onTimes } : {}) },
       }),
     );
     return await settleMany<StartedInstance>({

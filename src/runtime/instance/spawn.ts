@@ -53,11 +53,19 @@ export interface BatchOptions extends Pick<SpawnOptions, 'env' | 'stdio'> {
   signal?: AbortSignal;
 }
 
+/** From when its name was about to be claimed to when it was up, or had failed. */
+export interface StartTimes {
+  beginNs: number;
+  endNs: number;
+}
+
 export interface SpawnedBatch {
   /** The signal that ended the launcher, which then has not told of everything that it did. */
   signal?: number;
   /** By index of the name: its report, or its failure; nothing for a name that was not begun. */
   outcomes: (davit.LaunchReport | RuntimeError | undefined)[];
+  /** By index of the name, in nanoseconds of CLOCK_MONOTONIC. */
+  times: (StartTimes | undefined)[];
 }
 
 /**
@@ -82,15 +90,18 @@ export async function spawnBatch(
   const options = { env, stdio, onStart, parentDeathSignal: SIGTERM, largeReport: true };
   const ended = await runLauncher(plan, addon, options).finally(() => signal?.removeEventListener('abort', onAbort));
   const outcomes: SpawnedBatch['outcomes'] = [];
+  const times: SpawnedBatch['times'] = [];
   try {
-    for (const { index, report } of davit.BatchReport.decode(ended.bytes).entries)
+    for (const { index, report, beginNs, endNs } of davit.BatchReport.decode(ended.bytes).entries) {
       if (report) outcomes[index] = report.ok ? report : launchError(report);
+      times[index] = { beginNs, endNs };
+    }
   } catch (cause) {
     throw new RuntimeError('NATIVE', 'the launcher ended in the middle of its report', { cause });
   }
   if (ended.exitStatus !== 0 && ended.signal === undefined)
     throw new RuntimeError('NATIVE', `the launcher ended with status ${ended.exitStatus}`, { path: launcherPath() });
-  return { outcomes, ...(ended.signal === undefined ? {} : { signal: ended.signal }) };
+  return { outcomes, times, ...(ended.signal === undefined ? {} : { signal: ended.signal }) };
 }
 
 async function runLauncher(

@@ -5,7 +5,7 @@ import type { davit } from '../../schema/generated/launch';
 import { compiled, type LaunchPlan } from '../launch/plan';
 import { instanceInfo } from './info';
 import type { StartedInstance } from './runtime-options';
-import { spawnBatch } from './spawn';
+import { type StartTimes, spawnBatch } from './spawn';
 import type { Attempt } from './start-many';
 import type { Found, InstanceStore } from './store';
 
@@ -21,6 +21,8 @@ export interface BatchRequest {
   /** After a failure nothing more is started. */
   atomic: boolean;
   signal?: AbortSignal;
+  /** Told of every start that the launcher has told of. */
+  onTimes?: (name: string, times: StartTimes, failed: boolean) => void;
   env: Readonly<Record<string, string | undefined>>;
   /** Descriptor for the standard input of all; -1 is /dev/null. */
   stdin: number;
@@ -34,17 +36,18 @@ export interface BatchRequest {
  * @throws RuntimeError NATIVE when there is no launcher
  */
 export async function startBatch(request: BatchRequest): Promise<(Attempt<StartedInstance> | undefined)[]> {
-  const { plan, names, jobs, atomic, signal: abort, env, stdin, store, addon } = request;
+  const { plan, names, jobs, atomic, signal: abort, onTimes, env, stdin, store, addon } = request;
   if (abort?.aborted) return names.map(() => undefined);
   const begin = Date.now();
   const batch = compiled({ ...plan, batch: { names: [...names], jobs, atomic } }, []);
   const options = { env, stdio: [stdin, -1, -1] as [number, number, number], ...(abort ? { signal: abort } : {}) };
-  const { outcomes, signal } = await spawnBatch(batch, addon, options);
+  const { outcomes, times, signal } = await spawnBatch(batch, addon, options);
   const attempts: (Attempt<StartedInstance> | undefined)[] = [];
   const patience = Date.now() + SETTLE_MS; // for all of them together
   let untold = signal;
   for (const [index, name] of names.entries()) {
     const outcome = outcomes[index];
+    if (onTimes && times[index]) onTimes(name, times[index], outcome instanceof RuntimeError);
     if (outcome instanceof RuntimeError) attempts.push({ error: outcome });
     else if (outcome) attempts.push(startAttempt(store, name, outcome, plan.instance?.waitSeconds ?? 0));
     else if (signal === undefined) attempts.push(undefined);

@@ -178,7 +178,7 @@ describe('spawnBatch', () => {
       signal: 9,
       outcomes: [{ pid: 10 }],
     });
-    expect(await spawnBatch(plan, launcher(0), options)).toEqual({ outcomes: [] });
+    expect(await spawnBatch(plan, launcher(0), options)).toEqual({ outcomes: [], times: [] });
   });
 
   it('a launcher that ends with a status, or within an entry, is an error', async () => {
