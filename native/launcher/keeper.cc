@@ -119,9 +119,10 @@ void await_program(Context& ctx, Keeper& keeper, int report) {
       bool failed = receive_failure(report, &failure);
       close(report);
       if (failed) abandon(keeper, failure);
-      // End of file: the program was executed, or init is dead.
+      // End of file: the program was executed, or init is dead. One that has been killed is not dead before everything
+      // inside is, and nobody but init itself may have held the pipe.
       struct pollfd dead = {keeper.init_fd, POLLIN, 0};
-      if (poll(&dead, 1, 0) != 0) {
+      if (process_is_ending(keeper.init) || poll(&dead, 1, 0) != 0) {
         ctx.fail(0, "the container's init ended during the start");
         abandon(keeper, ctx.failure);
       }

@@ -130,5 +130,28 @@ describeWith([...needs, 'fuse', 'userns'], 'file system that never answers', () 
         await expectRecovery(world());
       });
     }
+
+    test('an init that is killed before its program was executed: the start fails', async () => {
+      // The environment's scripts are read by the program before it is executed.
+      const scripts = world().makeDirectory('scripts');
+      const dead = world().makeDirectory('scripts/50-dead.sh');
+      const start = ['instance', 'start', '--bind', `${scripts}:/.singularity.d/env`, world().image(), 'web'];
+      const child = spawn(faultTool(), ['hang', dead, davitPath, ...start], {
+        cwd: world().cwd,
+        env: world().env,
+        stdio: ['ignore', 'pipe', 'pipe'],
+      });
+      const ended = outcome(child, {}, 'instance start');
+      const init = (): number => {
+        const all = world().processes();
+        const found = all.find(({ pid, name }) => name === 'davit-init' && all.some(({ parent }) => parent === pid));
+        return found?.pid ?? 0;
+      };
+      await expect.poll(init).toBeGreaterThan(0);
+      process.kill(init(), 'SIGKILL');
+      const { status, stderr } = await ended;
+      expect([status, stderr]).toEqual([255, expect.stringContaining('init ended during the start')]);
+      await expectRecovery(world());
+    });
   });
 });
