@@ -151,6 +151,7 @@ withWorld('bench launch', (world) => {
       ['an unknown runtime', ['--compare', 'docker', 'x.sif'], 255, '--compare "docker": no such runtime'],
       ['no rounds', ['-n', '0', 'x.sif'], 255, '--rounds: not a number from 1'],
       ['no concurrency', ['-c', '0', 'x.sif'], 255, '--concurrency: not a number from 1'],
+      ['a report that cannot be written', ['--report', '/nosuch/x.html', 'x.sif'], 255, 'write the report'],
       ['a report of another kind', ['--report', 'x.txt', 'x.sif'], 255, 'the name must end in .html or .svg'],
       ['an unknown operation', ['--operation', 'fly', 'x.sif'], 1, 'not one of start, exec, join'],
       ['no image', [], 1, 'accepts 1 arg(s), received 0'],

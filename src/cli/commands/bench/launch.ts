@@ -1,5 +1,6 @@
 /** `davit bench launch`: measures launches of an image. */
-import { writeFileSync } from 'node:fs';
+import { accessSync, constants, statSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { LaunchBench, LaunchBenchOptions } from '../../../bench/launch';
 import type { BenchResult, Operation } from '../../../bench/types';
 import { errnoOf, RuntimeError } from '../../../errors';
@@ -37,9 +38,9 @@ export async function run(context: CommandContext): Promise<number> {
   const progress = progressLine(context);
   const measurement = new bench.LaunchBench({ ...launchOptions(context), compare, ...progress });
   const result = await interruptible(measurement, progress.clear);
-  if (report) writeReport(report.path, bench[report.render](result));
   if (options.flag('json')) terminal.json(result);
   else terminal.out(bench.textReport(result, { width: width(), ascii: !hasUtf8(context.env), formatTable }));
+  if (report) writing(report.path, () => writeFileSync(report.path, bench[report.render](result)));
   return 0;
 }
 
@@ -80,17 +81,25 @@ interface Report {
   render: 'htmlReport' | 'svgReport';
 }
 
-/** @throws RuntimeError OPTION for a file name whose ending is neither */
+/**
+ * A report is written when minutes have been measured: whether it can be is asked before.
+ * @throws RuntimeError OPTION, also for a file name whose ending is neither
+ */
 function reportOf(path: string | undefined): Report | undefined {
   if (path === undefined) return undefined;
+  writing(path, () => {
+    const there = statSync(path, { throwIfNoEntry: false });
+    if (there?.isDirectory()) throw Object.assign(new Error('is a directory'), { code: 'EISDIR' });
+    accessSync(there ? path : dirname(path), constants.W_OK);
+  });
   if (/\.html?$/i.test(path)) return { path, render: 'htmlReport' };
   if (/\.svg$/i.test(path)) return { path, render: 'svgReport' };
   throw new RuntimeError('OPTION', `--report "${path}": the name must end in .html or .svg`, { path });
 }
 
-function writeReport(path: string, text: string): void {
+function writing(path: string, work: () => void): void {
   try {
-    writeFileSync(path, text);
+    work();
   } catch (cause) {
     const errno = errnoOf(cause);
     throw new RuntimeError('OPTION', `write the report "${path}": ${errno ?? String(cause)}`, { path, errno, cause });
