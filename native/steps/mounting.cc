@@ -166,7 +166,7 @@ bool attach(Context& ctx, int tree, const char* path, bool directory) {
   message.add("mount on \"").add(path).add("\" in the container");
   const char* hint = "";
   if (error == ENOENT)
-    hint = "the image has no such path and no layer to make it in: create it in the image, or drop --writable";
+    hint = "no such path in the image, and no layer to make it in: create it (a build: in %setup), or drop --writable";
   // move_mount(2) says EINVAL for a file on a directory and the other way round.
   struct stat st;
   bool differ = error == EINVAL && fstat(target.get(), &st) == 0 && S_ISDIR(st.st_mode) != directory;

@@ -23,6 +23,17 @@ withWorld('--dry-run', (world) => {
     expect(existsSync(world().stateDir) ? readdirSync(world().stateDir) : []).toEqual([]);
   });
 
+  test('of several instances prints the plan of the first', async () => {
+    const start = ['instance', 'start', '--dry-run'];
+    const ranges = await world().davit(...start, world().image(), 'web-[2-4]');
+    expect(ranges.stderr).toBe('INFO:    the plan of web-2, the first of 3 instances\n');
+    const one = await world().ok(...start, world().image(), 'web-2');
+    expect(ranges).toMatchObject({ status: 0, stdout: one });
+    const counted = await world().davit(...start, '--count', '2', world().image(), 'web');
+    expect(counted.stdout).toBe(one.replaceAll('web-2', 'web-1'));
+    expect(await world().list()).toEqual([]);
+  });
+
   test.each([[['--dry-run=json']], [['--dry-run', '--json']]])('prints JSON with %j', async (flags) => {
     const plan: Plan = JSON.parse(await world().ok('exec', ...flags, world().image(), 'echo', 'a b'));
     expect(stepNames(plan)[0]).toBe('propagation');

@@ -68,6 +68,21 @@ function isMany({ args, options }: CommandContext): boolean {
   return options.has('count') || LIST_OF_NAMES.test(args[1] as string);
 }
 
+/** The name in the plan: of several, which only a dry run compiles here, the first one's. @throws RuntimeError OPTION */
+async function plannedName(context: CommandContext): Promise<string> {
+  const { args, options, terminal } = context;
+  let name = args[1] as string;
+  if (isMany(context)) {
+    const { countedNames, expandHostlist } = await import('../../runtime/instance/hostlist');
+    const count = options.number('count');
+    const names = count === undefined ? expandHostlist(name) : countedNames(name, count);
+    name = names[0] as string;
+    terminal.info(`the plan of ${name}, the first of ${names.length} instances`);
+  }
+  checkInstanceName(name);
+  return name;
+}
+
 /** Prints the plan, or hands it to the launcher, which does not return. */
 async function carryOut(
   plan: CompiledPlan,
@@ -95,7 +110,7 @@ async function imagePlan(
 ): Promise<CompiledPlan> {
   const { args, options, terminal, env } = context;
   settleNetwork(options, caller.uid === 0, terminal);
-  if (action === 'start') checkInstanceName(args[1] as string);
+  const instanceName = action === 'start' ? await plannedName(context) : '';
   doing('configuration');
   const file = options.text('config');
   const { config, warnings } = loadConfig({ env, ...(file === undefined ? {} : { file }) });
@@ -116,7 +131,7 @@ async function imagePlan(
   return compileImageLaunch({
     ...request,
     ...prepared,
-    instanceName: args[1] as string,
+    instanceName,
     isRun,
     args: args.slice(2),
   });

@@ -33,7 +33,7 @@ export function withoutLogin(text: string): string {
   return text.replace(/\b(https?:\/\/)[^\s/?#"]*@/gi, '$1');
 }
 
-/** The error for an image that would have to be fetched. */
+/** The error for an image that is not fetched here, or from nowhere. */
 export function unsupportedUri(scheme: string, reference: string): RuntimeError {
   if (scheme === 'shub') {
     return new RuntimeError('IMAGE_UNSUPPORTED', `shub:// images are gone: Singularity Hub was shut down in 2021`, {
@@ -46,8 +46,15 @@ export function unsupportedUri(scheme: string, reference: string): RuntimeError 
       path: reference,
     });
   }
-  return new RuntimeError('IMAGE_UNSUPPORTED', `images from ${scheme}: are not supported yet: "${reference}"`, {
+  if (scheme === 'ipfs' || scheme === 'ipns') {
+    const text = `images from ${scheme}: are not supported yet: "${reference}"`;
+    return new RuntimeError('IMAGE_UNSUPPORTED', text, {
+      path: reference,
+      hint: 'fetch the file with the program ipfs, and use that',
+    });
+  }
+  return new RuntimeError('IMAGE_UNSUPPORTED', `"${withoutLogin(reference)}" is an address, not an image file`, {
     path: reference,
-    hint: `make a SIF file of it elsewhere, for example with "apptainer build image.sif ${reference}", and use that`,
+    hint: `"davit pull image.sif ${withoutLogin(reference)}" makes a file of it`,
   });
 }

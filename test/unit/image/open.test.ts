@@ -173,7 +173,7 @@ describe('refuses', () => {
     (uri) => {
       const error = refusal(uri);
       expect(error.code).toBe('IMAGE_UNSUPPORTED');
-      expect(error.message).toMatch(/not supported yet/);
+      expect(error.message).toMatch(/is an address, not an image file/);
       expect(error.hint).toContain(uri);
     },
   );
