@@ -21,6 +21,7 @@ const LATER = new Set([
   './start-many', // several instances at once are not remembered
   '../image/unpack', // refuse() before it
   '../../runtime/launch/describe', // --dry-run and --verbose
+  '../../runtime/instance/hostlist', // --dry-run of several
   'node:os', // sawAccount() before it
   'pino', // launches with DAVIT_LOG are not remembered
   './help/man-page', // no launch
