@@ -12,7 +12,7 @@ const longName = `a${'b'.repeat(126)}c`;
 /** With a Node that fails: what is printed then, the launcher has printed. */
 const withoutNode = { env: { DAVIT_NODE: '/bin/false' } };
 const plain = (world: World): Promise<Outcome> => world.davitWith(withoutNode, 'instance', 'list');
-const byNode = (world: World): Promise<Outcome> => world.davit('instance', 'list', '*');
+const byNode = (world: World): Promise<Outcome> => world.davit('instance', 'list', '--', '*');
 
 const recordOf = (world: World, name: string): string => join(world.stateDir, 'instances', name, 'record.pb');
 
@@ -43,6 +43,13 @@ withWorld('instance list without Node', (world) => {
     await world().ok('instance', 'start', world().image(), `Z9,a.b,a-b,a_b,${longName}`);
     const lines = (await expectSame(world(), 'launcher')).split('\n').slice(1, -1);
     expect(lines.map((line) => line.split(' ')[0])).toEqual(['Z9', 'a-b', 'a.b', 'a_b', longName, 'one']);
+  });
+
+  test('patterns without brackets', async () => {
+    for (const pattern of ['*', 'a?b', 'a*', 'one', 'none', '*n*', 'one,Z*']) {
+      const expected = await world().davit('instance', 'list', '--', pattern);
+      expect(await world().davitWith(withoutNode, 'instance', 'list', pattern)).toEqual(expected);
+    }
   });
 
   const records: [string, 'launcher' | 'node', Partial<InstanceRecord>, number[]][] = [
@@ -108,9 +115,10 @@ withWorld('instance list without Node', (world) => {
     chmodSync(world().stateDir, 0o700);
   });
 
-  test('options, patterns and variables that are options are Node’s', async () => {
-    for (const words of [['--json'], ['--all'], ['-l'], ['one'], ['*'], ['--'], ['one', 'two'], ['--help']])
-      expect((await world().davitWith(withoutNode, 'instance', 'list', ...words)).stdout).toBe('');
+  test('options, several words and variables that are options are Node’s', async () => {
+    for (const word of ['--json', '--all', '-l', '', '[a-z]*', 'o\\ne', '--', '--help'])
+      expect((await world().davitWith(withoutNode, 'instance', 'list', word)).stdout).toBe('');
+    expect((await world().davitWith(withoutNode, 'instance', 'list', 'one', 'two')).stdout).toBe('');
     expect((await world().davitWith(withoutNode, '-q', 'instance', 'list')).stdout).toBe('');
     for (const name of ['DAVIT_JSON', 'APPTAINER_USER', 'SINGULARITY_LOGS', 'DAVIT_LOG', 'DAVIT_MESSAGELEVEL']) {
       const env = { ...withoutNode.env, [name]: '1' };
@@ -124,7 +132,7 @@ withWorld('instance list without Node', (world) => {
       const { status, stderr } = await world().command('/bin/sh', ['-c', script, davitPath]);
       return [status, stderr === ''];
     };
-    const node = await world().command('/bin/sh', ['-c', 'exec "$0" instance list "*" >/dev/full', davitPath]);
+    const node = await world().command('/bin/sh', ['-c', 'exec "$0" instance list -- "*" >/dev/full', davitPath]);
     expect(await to('/dev/full')).toEqual([node.status, node.stderr === '']);
     expect(await to('/dev/null')).toEqual([0, true]);
   });

@@ -125,7 +125,7 @@ describeWith(['terminal'], 'on a terminal', () => {
         const from = session.shown.length;
         session.type('\x1a');
         // With the prompt behind it: the line names the command, as that of fg does, and comes in pieces.
-        await session.expect(/Stopped.*\n(.*\n)*.*outer> /, from);
+        await session.expect(/Stopped[\s\S]*outer> /, from);
         await session.line('fg', /sh -c/);
         await session.line('typed', /typed\r\ntyped\r/);
         session.type('\x04');
