@@ -26,9 +26,9 @@ void resize(int terminal, const char* line) {
   if (sscanf(line, "%hu %hu", &size.ws_row, &size.ws_col) == 2) ioctl(terminal, TIOCSWINSZ, &size);
 }
 
-// Copies until the terminal hangs up.
+// Copies until the terminal hangs up. What is typed behind a change of the size comes behind it.
 void serve(int terminal) {
-  struct pollfd fds[] = {{terminal, POLLIN, 0}, {0, POLLIN, 0}, {3, POLLIN, 0}};
+  struct pollfd fds[] = {{terminal, POLLIN, 0}, {3, POLLIN, 0}, {0, POLLIN, 0}};
   char buffer[4096];
   for (;;) {
     if (poll(fds, 3, -1) < 0 && errno != EINTR) return;
@@ -43,10 +43,10 @@ void serve(int terminal) {
       if (n <= 0) {
         fds[i].fd = -1;
       } else if (i == 1) {
-        write_all(terminal, buffer, n);
-      } else {
         buffer[n] = 0;
         resize(terminal, buffer);
+      } else {
+        write_all(terminal, buffer, n);
       }
     }
   }

@@ -6,7 +6,7 @@ import type { Writable } from 'node:stream';
 import { expect, onTestFinished } from 'vitest';
 import { fixturesDirectory } from './images';
 import { eventually } from './patience';
-import { davitPath, exitCode, type World } from './world';
+import { commandTimeoutMs, davitPath, exitCode, type World } from './world';
 
 const source = join(__dirname, 'terminal.cc');
 
@@ -70,9 +70,14 @@ export class TerminalSession {
     await this.expect(pattern, from);
   }
 
-  /** Exit code of the command, 128 + N for a signal. */
-  end(): Promise<number> {
-    return this.#end;
+  /** Exit code of the command, 128 + N for a signal. @throws with what it has shown when it does not end */
+  async end(): Promise<number> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, fail) => {
+      const text = (): string => `no end after ${commandTimeoutMs} ms; shown: ${JSON.stringify(this.shown)}`;
+      timer = setTimeout(() => fail(new Error(text())), commandTimeoutMs);
+    });
+    return Promise.race([this.#end, late]).finally(() => clearTimeout(timer));
   }
 
   kill(): void {

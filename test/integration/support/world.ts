@@ -24,7 +24,7 @@ export const davitPath = join(projectRoot, 'bin/davit');
 process.umask(0o022);
 
 /** Longest time that one command may take. */
-const commandTimeoutMs = 100_000;
+export const commandTimeoutMs = 100_000;
 
 export interface Outcome {
   /** Exit code, or null when a signal ended it. */
