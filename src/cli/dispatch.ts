@@ -59,7 +59,9 @@ async function runWords(argv: readonly string[], env: Environment, terminal: Ter
       terminal.out(usageText(undefined));
       return USAGE_EXIT;
     }
-    return await runCommand(command, argv, found.rest, options, env, terminal);
+    const inner = commandBehindFlags(command, found.rest);
+    command = inner?.command ?? command;
+    return await runCommand(command, argv, inner?.rest ?? found.rest, options, env, terminal, inner?.options);
   } catch (error) {
     return report(error, command, terminal);
   }
@@ -78,6 +80,17 @@ function findNamed(words: readonly string[]): { command: CommandSpec | undefined
   return { command, rest };
 }
 
+/** `remote --config FILE list`: the flags of a group stand before the command in it. */
+function commandBehindFlags(
+  { name, load, later }: CommandSpec,
+  words: readonly string[],
+): { command: CommandSpec; rest: readonly string[]; options: Options } | undefined {
+  if (load !== undefined || later || !words[0]?.startsWith('-')) return undefined;
+  const { options, rest } = parseFlags(words, () => [...flagsOf(name), HELP, ...timingFlags()]);
+  const command = options.flag('help') || rest.length === 0 ? undefined : findCommand(`${name} ${rest[0]}`);
+  return command && { command, rest: rest.slice(1), options };
+}
+
 async function runCommand(
   command: CommandSpec,
   argv: readonly string[],
@@ -85,11 +98,12 @@ async function runCommand(
   globals: Options,
   env: Environment,
   terminal: Terminal,
+  given?: Options,
 ): Promise<number> {
   if (command.later) return refuseLater(command, words, terminal);
   const flags = lazyFlags(() => [...flagsOf(command.name), HELP, ...timingFlags()]);
   const parse = command.flagsAnywhere ? parseFlagsAnywhere : parseFlags;
-  const { options, rest } = parse(words, flags);
+  const { options, rest } = parse(words, flags, given);
   askForTiming(options);
   if (options.flag('help') || command.helps) {
     terminal.out(helpText(command));

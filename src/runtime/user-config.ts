@@ -5,13 +5,19 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 /** `$DAVIT_CONFIGDIR`, `$APPTAINER_CONFIGDIR` or `$SINGULARITY_CONFIGDIR`; else ~/.apptainer. */
 export function userConfigDirectory(env: Environment): string {
-  const named = [env.DAVIT_CONFIGDIR, env.APPTAINER_CONFIGDIR, env.SINGULARITY_CONFIGDIR].find(isSet);
-  return named ?? `${homeDirectory(env)}/.apptainer`;
+  return namedDirectory(env) ?? `${homeDirectory(env)}/.apptainer`;
 }
 
-/** Docker's own directory: `$DOCKER_CONFIG`, else ~/.docker. */
+/**
+ * Where the config.json of Docker's programs is looked for: `$DOCKER_CONFIG`; else, as Apptainer does, in the directory
+ * that a CONFIGDIR variable names; else ~/.docker.
+ */
 export function dockerConfigDirectory(env: Environment): string {
-  return isSet(env.DOCKER_CONFIG) ? env.DOCKER_CONFIG : `${homeDirectory(env)}/.docker`;
+  return isSet(env.DOCKER_CONFIG) ? env.DOCKER_CONFIG : (namedDirectory(env) ?? `${homeDirectory(env)}/.docker`);
+}
+
+function namedDirectory(env: Environment): string | undefined {
+  return [env.DAVIT_CONFIGDIR, env.APPTAINER_CONFIGDIR, env.SINGULARITY_CONFIGDIR].find(isSet);
 }
 
 /** `$HOME`, else what the password file says. */

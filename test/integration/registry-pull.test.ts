@@ -253,6 +253,10 @@ describeWith([...REGISTRY, ...driver], 'images of registries', () => {
           status: 255,
           stderr: 'FATAL:   Unsupported transport type: docker\n',
         });
+        expect(await world().davit('push', '-D', 'of mine', world().image(), target)).toMatchObject({
+          status: 0,
+          stderr: expect.stringMatching(/^WARNING: Description is not supported for push to oras\. Ignoring it\.\n/),
+        });
       });
     });
 

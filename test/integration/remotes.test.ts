@@ -149,6 +149,12 @@ Valid authentication token set (logged in).
     await client.ok('remote', 'use', '--global', '-c', file, 'lab');
     expect(readFileSync(file, 'utf8')).toMatch(/^Active: lab\nRemotes:\n +lab:\n +URI: lab\.test\n +System: true\n/);
     expect(statSync(file).mode & 0o777).toBe(0o644);
+    // Apptainer has the flag in front of the command alone.
+    await client.ok('remote', '--config', file, 'use', '--global', 'lab');
+    expect((await client.ok('remote', '-c', file, 'list')).stdout).toMatch(/^lab +lab\.test +✓ +✓ +✓$/m);
+    expect((await client.ok('keyserver', '-c', file, 'list')).stdout).toContain('\nlab ');
+    expect((await client.ok('registry', '-c', file, 'list')).stdout).toBe('\nURI  SECURE?\n');
+    expect((await client.ok('remote', 'list')).stdout).not.toContain('lab.test');
   });
 });
 

@@ -99,9 +99,8 @@ export function parseFlags(argv: readonly string[], flags: FlagSource, options =
 }
 
 /** As parseFlags, for commands whose flags may also stand between and behind their arguments. */
-export function parseFlagsAnywhere(argv: readonly string[], flags: FlagSource): ParseResult {
+export function parseFlagsAnywhere(argv: readonly string[], flags: FlagSource, options = new Options()): ParseResult {
   const end = argv.indexOf('--');
-  const options = new Options();
   const rest: string[] = [];
   for (let words = end < 0 ? [...argv] : argv.slice(0, end); words.length > 0; ) {
     const parsed = parseFlags(words, flags, options);

@@ -54,7 +54,7 @@ function groupsOf(command: string): (() => Flag[])[] {
   if (['inspect', 'overlay create', 'run-help'].includes(command) || command.startsWith('image ')) return [imageFlags];
   if (command.startsWith('sif ')) return [sifFlags];
   if (['sign', 'verify', 'key'].includes(command.split(' ')[0] as string)) return [signingFlags];
-  if (/^(remote|keyserver) /.test(command)) return [remoteFlags, otherFlags];
+  if (/^(remote|keyserver)\b/.test(command)) return [remoteFlags, otherFlags];
   return [otherFlags];
 }
 

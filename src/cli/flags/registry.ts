@@ -79,7 +79,7 @@ function cacheFlags(): Flag[] {
 
 function loginFlags(): Flag[] {
   return [
-    row('registry login, registry logout, registry list', 'string', 'config', 'path of remote.yaml', {
+    row('registry, registry login, registry logout, registry list', 'string', 'config', 'path of remote.yaml', {
       short: 'c',
       key: 'remoteFile',
     }),

@@ -4,8 +4,9 @@ import { type Flag, type FlagDetails, type FlagType, flag } from './flag';
 const row = (commands: string, type: FlagType, name: string, help: string, details: FlagDetails = {}): Flag =>
   flag(type, name, help, { commands: commands.split(', '), ...details });
 
-const REMOTE = 'remote add, remote remove, remote use, remote list, remote login, remote logout, remote status';
-const KEYSERVER = 'keyserver add, keyserver remove, keyserver list';
+// --config may also stand before the command in a group, which is where Apptainer has it.
+const REMOTE = 'remote, remote add, remote remove, remote use, remote list, remote login, remote logout, remote status';
+const KEYSERVER = 'keyserver, keyserver add, keyserver remove, keyserver list';
 
 export function remoteFlags(): Flag[] {
   return [

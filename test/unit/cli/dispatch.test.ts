@@ -58,6 +58,17 @@ describe('usage errors', () => {
     expect(out).not.toContain('--docker-password');
   });
 
+  it('know the flags that stand in front of a command of a group', async () => {
+    const bad = await davit(['remote', '--nosuch', 'list']);
+    expect([bad.code, bad.err]).toEqual([1, 'Error for command "remote": unknown flag: --nosuch\n\n']);
+    const few = await davit(['remote', '-c', '/nosuch', 'add', 'x']);
+    expect([few.code, few.err]).toEqual([1, 'Error for command "add": accepts 2 arg(s), received 1\n\n']);
+    expect((await davit(['remote', '-c', '/nosuch'])).out).toMatch(/^ {2}-c, --config string {2,}\S/m);
+    expect((await davit(['instance', '-c', '/nosuch', 'list'])).err).toBe(
+      'Error for command "instance": unknown shorthand flag: \'c\' in -c\n\n',
+    );
+  });
+
   it('name the program for flags in front of the command', async () => {
     const { code, out, err } = await davit(['--nosuch', 'exec']);
     expect([code, err]).toEqual([1, 'Error for command "davit": unknown flag: --nosuch\n\n']);

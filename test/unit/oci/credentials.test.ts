@@ -83,6 +83,14 @@ describe('where credentials come from', () => {
     expect(credentialFile({ HOME: '/h', DOCKER_CONFIG: '/d' })).toBe('/d/config.json');
   });
 
+  test('the directory that CONFIGDIR names takes the place of Docker’s as well', async () => {
+    const { HOME: named } = home({ 'config.json': { auths: { r: auth('named:1') } } });
+    expect(await user({ ...home(docker), APPTAINER_CONFIGDIR: named })).toBe('named');
+    expect(await user({ ...home(docker), APPTAINER_CONFIGDIR: home({}).HOME })).toBeUndefined();
+    expect(credentialFile({ HOME: '/h', SINGULARITY_CONFIGDIR: '/c' })).toBe('/c/config.json');
+    expect(credentialFile({ HOME: '/h', SINGULARITY_CONFIGDIR: '/c', DOCKER_CONFIG: '/d' })).toBe('/d/config.json');
+  });
+
   test('--authfile replaces the files, user and password replace everything', async () => {
     const env = home({ ...docker, file: { auths: { r: auth('file:1') } } });
     const authFile = join(env.HOME, 'file');
@@ -92,7 +100,11 @@ describe('where credentials come from', () => {
   });
 
   test('files that cannot be used', async () => {
-    await expect(user(home({}), { authFile: '/nosuch' })).rejects.toMatchObject({ code: 'CONFIG', errno: 'ENOENT' });
+    const warnings: string[] = [];
+    const onWarning = (text: string): unknown => warnings.push(text);
+    expect(await user(home(docker), { authFile: '/nosuch', onWarning })).toBeUndefined();
+    expect(warnings).toEqual(['There is no file with credentials "/nosuch"; going on without it']);
+    await expect(user(home({}), { authFile: '/' })).rejects.toMatchObject({ code: 'CONFIG', errno: 'EISDIR' });
     await expect(user(home({ '.docker/config.json': '{' }))).rejects.toMatchObject({ code: 'CONFIG' });
     await expect(user(home({ '.docker/config.json': '[]' }))).rejects.toMatchObject({ code: 'CONFIG' });
     expect(await user(home({ '.docker/config.json': '' }))).toBeUndefined();

@@ -11,6 +11,9 @@ export async function run(context: CommandContext): Promise<number> {
   if (scheme === undefined || rest === undefined) throw new RuntimeError('IMAGE_OPEN', `bad uri ${uri}`, { path: uri });
   if (scheme === 'library') return await (await import('../library/push')).pushLibrary(path, rest, context);
   if (scheme !== 'oras') throw new RuntimeError('IMAGE_OPEN', `Unsupported transport type: ${scheme}`, { path: uri });
+  if (context.options.text('description') !== undefined) {
+    context.terminal.warning('Description is not supported for push to oras. Ignoring it.');
+  }
   checkImage(path);
   const fetcher = await openFetcher(context);
   try {

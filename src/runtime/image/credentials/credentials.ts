@@ -36,10 +36,14 @@ export async function findCredentials(
   repository: string,
   options: CredentialOptions,
 ): Promise<Credentials | undefined> {
-  const { username, password, env } = options;
+  const { username, password, env, authFile } = options;
   if (username !== undefined && password !== undefined) return { username, password };
-  const path = credentialFile(env, options.authFile);
-  const config = readCredentialFile(path, options.authFile !== undefined);
+  const path = credentialFile(env, authFile);
+  // A site may name a file by a variable that not all users have: public images still work.
+  if (authFile !== undefined && !existsSync(path)) {
+    options.onWarning?.(`There is no file with credentials "${path}"; going on without it`);
+  }
+  const config = readCredentialFile(path);
   const helper = helperFor(config, registry);
   if (helper !== undefined) {
     try {
@@ -61,14 +65,14 @@ export function credentialFile(env: Environment, authFile?: string): string {
   return existsSync(own) ? own : join(dockerConfigDirectory(env), 'config.json');
 }
 
-/** @param required a missing file is an error, not an empty one */
-export function readCredentialFile(path: string, required = false): JsonObject {
+/** A missing file is an empty one. @throws RuntimeError CONFIG */
+export function readCredentialFile(path: string): JsonObject {
   let text: string;
   try {
     text = readFileSync(path, 'utf8');
   } catch (cause) {
     const errno = errnoOf(cause);
-    if (!required && (errno === 'ENOENT' || errno === 'ENOTDIR')) return {};
+    if (errno === 'ENOENT' || errno === 'ENOTDIR') return {};
     throw new RuntimeError('CONFIG', `read the credentials "${path}": ${errno ?? String(cause)}`, {
       path,
       errno,
