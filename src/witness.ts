@@ -78,9 +78,10 @@ export function observedEnvironment(env: Record<string, string | undefined>): En
 /** The names of the variables of davit and Apptainer; other variables are asked for by name. */
 export function ownNames(env: Environment): string[] {
   const before = refused;
-  const names = Object.keys(env).filter((name) => PREFIXES.some((prefix) => name.startsWith(prefix)));
+  // Not Object.keys(), which looks at every variable to see whether it is enumerable.
+  const names = Reflect.ownKeys(env) as string[];
   refused = before;
-  return names;
+  return names.filter((name) => PREFIXES.some((prefix) => name.startsWith(prefix)));
 }
 
 /**

@@ -75,6 +75,15 @@ withWorld('the plan cache', (world) => {
       expect(stdout).toContain('NODE_OPTIONS=--x\n');
     });
 
+    test('with other values of variables that were there, as in each task of a job, and without them', async () => {
+      const task = { SLURM_PROCID: '0', SHLVL: '1', OLDPWD: '/', _: '/usr/bin/srun' };
+      const shown = ['exec', image, 'sh', '-c', 'echo $SLURM_PROCID'];
+      await prime(shown, { env: task });
+      const next = { SLURM_PROCID: '1', SHLVL: '2', OLDPWD: '/tmp', _: '/usr/bin/xargs' };
+      expect((await expectHit(shown, { env: next })).stdout).toBe('1\n');
+      expect((await expectHit(shown)).stdout).toBe('\n');
+    });
+
     test('gives a payload the same environment, directory and mask as a miss', async () => {
       const args = [
         'exec',
