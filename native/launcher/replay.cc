@@ -14,6 +14,9 @@ namespace davit {
 void state_directory(Text<PATH_MAX>* out) {
   const char* given = getenv("DAVIT_STATE_DIR");
   if (given && given[strspn(given, " \t\r\n\v\f")]) {
+    char cwd[PATH_MAX];
+    // Relative to the working directory, as absoluteDirectory() of src/runtime/state-directory.ts.
+    if (*given != '/' && getcwd(cwd, sizeof cwd)) out->add(cwd).add("/");
     out->add(given);
     return;
   }

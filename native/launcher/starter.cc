@@ -43,7 +43,10 @@ bool claim(Context& ctx, InstanceDir* dir) {
     default: break;
   }
   message.add("claim the instance name \"").add(instance.name).add("\" in \"").add(instance.state_dir).add("\"");
-  return ctx.fail(error, message.view(), error == ENOSPC ? "the state directory is full: see DAVIT_STATE_DIR" : "");
+  const char* hint = error == ENOSPC  ? "the state directory is full: see DAVIT_STATE_DIR"
+                     : error == EROFS ? "the state directory is read-only: see DAVIT_STATE_DIR"
+                                      : "";
+  return ctx.fail(error, message.view(), hint);
 }
 
 // Opens a file for writing, never through a link; a FIFO or a device of that name is refused and does not make us wait.

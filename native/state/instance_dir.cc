@@ -79,8 +79,10 @@ void remove_directory(const InstanceDir& instance) {
 }
 
 Fd open_instances(int state, bool make) {
-  if (make) mkdirat(state, "instances", 0700);
-  return Fd(openat(state, "instances", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  int not_made = make && mkdirat(state, "instances", 0700) != 0 && errno != EEXIST ? errno : 0;
+  Fd instances(openat(state, "instances", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!instances.valid() && not_made) errno = not_made;  // a full or read-only disk, and not that nothing is there
+  return instances;
 }
 
 // The lock file of an instance directory; what else lies in its place is no lock of anybody's and is removed.

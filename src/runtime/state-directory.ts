@@ -13,8 +13,18 @@ const SHARED_MODE = 0o1777;
  */
 export function stateDirectory(uid: number, env: Readonly<Record<string, string | undefined>>): string {
   const given = env.DAVIT_STATE_DIR;
-  if (given !== undefined && given.trim() !== '') return given;
+  if (given !== undefined && given.trim() !== '') return absoluteDirectory(given);
   return defaultStateDirectory(uid);
+}
+
+/** A relative one is below the working directory: records and plans outlive the directory that a command was typed in. */
+export function absoluteDirectory(given: string): string {
+  if (given.startsWith('/')) return given;
+  try {
+    return `${process.cwd()}/${given}`;
+  } catch {
+    return given; // below a directory that has been removed: nothing can be made there
+  }
 }
 
 /** The state directory of a user who has not set DAVIT_STATE_DIR. */

@@ -191,6 +191,23 @@ withFaults('file system of the state directory', (world) => {
     },
   );
 
+  testWith(['userns', ...fuse], 'read-only and empty: what is to be written there says so', async () => {
+    const { stdout, stderr } = await inNamespace(
+      world(),
+      `mount -t tmpfs -o mode=0700 none "$STATE"
+       mkdir -m 700 "$STATE/plans"
+       mount --bind "$STATE" "$STATE"
+       mount -o remount,ro,bind "$STATE"
+       davit instance start "$IMAGE" web; echo "start $?"
+       davit cache clean --force --type=plan; echo "clean $?"`,
+    );
+    expect(stdout).toBe('start 255\nclean 255\n');
+    expect(stderr).toMatch(/claim the instance name "web".*EROFS.*hint: the state directory is read-only/s);
+    expect(stderr).toMatch(/FATAL: {3}remove ".*plans": EROFS\n/);
+    expect(stderr).not.toContain('fault of davit');
+    await expectRecovery(world());
+  });
+
   testWith(['userns', ...fuse], 'read-only: the start fails, what runs is listed, used and stopped', async () => {
     const { status, stdout, stderr } = await inNamespace(
       world(),

@@ -131,4 +131,17 @@ withWorld('instance list', (world) => {
     await world().okWith(other, 'instance', 'stop', 'web1');
     expect((await world().list('web1')).length).toBe(1);
   });
+
+  test('knows a state directory that is relative as the one below the working directory', async () => {
+    const relative = { cwd: world().makeDirectory('here'), env: { DAVIT_STATE_DIR: 'state' } };
+    const same = { env: { DAVIT_STATE_DIR: world().path('here', 'state') } };
+    for (const name of ['first', 'second']) await world().okWith(relative, 'instance', 'start', world().image(), name);
+    const rows = await world().okWith(relative, 'instance', 'list');
+    expect(rows).toMatch(/^first .*\nsecond /m);
+    expect(await world().okWith(same, 'instance', 'list')).toBe(rows);
+    const json = await world().okWith(same, 'instance', 'list', '--json', 'second');
+    expect(JSON.parse(json).instances[0].logOutPath).toBe(world().path('here', 'state', 'logs', 'second.out'));
+    const { stderr } = await world().davitWith(relative, 'instance', 'stop', '--all');
+    expect(stderr).toMatch(new RegExp(`^INFO: {4}Stopping first instance of ${world().image()} .*\\n.*second`));
+  });
 });

@@ -1,6 +1,7 @@
 /** Launches that are remembered, so that the front door can repeat them without Node (docs/plan-cache.md). */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { errnoOf, RuntimeError } from '../../errors';
 import { native, packageRoot } from '../../native';
 import { INSTANCE_URI } from '../../runtime/launch/join';
 import type { Action, Caller } from '../../runtime/launch/options';
@@ -24,9 +25,18 @@ export function remembers({ env, options, terminal }: CommandContext): boolean {
   return env.DAVIT_PLAN_CACHE !== 'off' && !env.DAVIT_LOG && !options.has('dryRun') && !terminal.shows('verbose');
 }
 
-/** Removes the remembered plans of the caller. */
+/**
+ * Removes the remembered plans of the caller.
+ * @throws RuntimeError STATE
+ */
 export function cleanPlans(env: CommandContext['env']): void {
-  rmSync(join(stateDirectory(process.getuid?.() ?? 0, env), 'plans'), { recursive: true, force: true });
+  const path = join(stateDirectory(process.getuid?.() ?? 0, env), 'plans');
+  try {
+    rmSync(path, { recursive: true, force: true });
+  } catch (cause) {
+    const errno = errnoOf(cause) ?? String(cause);
+    throw new RuntimeError('STATE', `remove "${path}": ${errno}`, { path, errno, cause });
+  }
 }
 
 /**

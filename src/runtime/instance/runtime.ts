@@ -7,7 +7,7 @@ import { compileImageLaunch } from '../launch/compile';
 import { compileJoin, INSTANCE_URI } from '../launch/join';
 import { type Caller, defaultLaunchOptions, type LaunchOptions } from '../launch/options';
 import type { CompiledPlan } from '../launch/plan';
-import { stateDirectory } from '../state-directory';
+import { absoluteDirectory, stateDirectory } from '../state-directory';
 import { Capture } from './capture';
 import { type InstanceInfo, instanceInfo } from './info';
 import { Limiter } from '../../workers/shared/limiter';
@@ -280,7 +280,8 @@ export class Runtime {
   }
 
   private stateDir(): string {
-    return this.options.stateDir ?? stateDirectory(process.getuid?.() ?? 0, this.env);
+    const { stateDir } = this.options;
+    return stateDir === undefined ? stateDirectory(process.getuid?.() ?? 0, this.env) : absoluteDirectory(stateDir);
   }
 
   private store(): InstanceStore {

@@ -7,6 +7,7 @@ import { makeStateDir, uid } from './fixtures';
 describe('stateDirectory', () => {
   it('is what DAVIT_STATE_DIR says', () => {
     expect(stateDirectory(2000, { DAVIT_STATE_DIR: '/x' })).toBe('/x');
+    expect(stateDirectory(2000, { DAVIT_STATE_DIR: 'x/y' })).toBe(`${process.cwd()}/x/y`);
     expect(stateDirectory(2000, { DAVIT_STATE_DIR: ' ' })).toBe(defaultStateDirectory(2000));
   });
 
