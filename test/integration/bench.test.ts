@@ -148,6 +148,7 @@ withWorld('bench launch', (world) => {
     test.each([
       ['a missing image', ['/nonexistent/image.sif'], 255, 'open image "/nonexistent/image.sif": ENOENT'],
       ['what is no image', [join(projectRoot, 'package.json')], 255, 'is neither a SIF file, a squashfs file'],
+      ['what is an image, but cannot be started', ['/'], 255, 'the root directory of the host cannot be used as'],
       ['an unknown runtime', ['--compare', 'docker', 'x.sif'], 255, '--compare "docker": no such runtime'],
       ['no rounds', ['-n', '0', 'x.sif'], 255, '--rounds: not a number from 1'],
       ['no concurrency', ['-c', '0', 'x.sif'], 255, '--concurrency: not a number from 1'],
@@ -158,6 +159,7 @@ withWorld('bench launch', (world) => {
     ])('%s', async (_, args, status, message) => {
       const result = await bench(...args);
       expect([result.status, result.stderr + result.stdout]).toEqual([status, expect.stringContaining(message)]);
+      expect(result.stderr).not.toContain('fault of davit');
       await expectClean();
     });
 

@@ -1,4 +1,5 @@
 /** What every runtime that is measured has in common: a runner of its own, cases, and steps that begin and end them. */
+import { RuntimeError } from '../../errors';
 import type { BatchOutcome, JobOutcome, Runner, Step } from '../runner';
 import { failureOf } from '../runner';
 import type { Operation, Sample } from '../types';
@@ -88,7 +89,7 @@ export function isPayload({ place }: Pick<Setting, 'place'>, words: readonly str
   return words.length >= 2 && words.length <= 3 && (words[1] as string).startsWith(`${place}/`);
 }
 
-/** Runs one job. @throws Error with the words of the command that failed */
+/** Runs one job. @throws RuntimeError LAUNCH_STEP with the words of the command that failed */
 export async function runJob(
   runner: Runner,
   steps: readonly Step[],
@@ -97,7 +98,7 @@ export async function runJob(
 ): Promise<JobOutcome> {
   const { jobs } = await runner.run({ steps, env, first: number });
   const job = jobs[0] as JobOutcome;
-  if (job.status !== 0) throw new Error(failureOf(job));
+  if (job.status !== 0) throw new RuntimeError('LAUNCH_STEP', failureOf(job));
   return job;
 }
 
