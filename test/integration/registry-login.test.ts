@@ -87,10 +87,11 @@ describeWith(REGISTRY, 'registries that ask who one is', () => {
 
     test('logout forgets', async () => {
       const uri = `docker://${guarded.host}`;
-      expect(await world().davit('registry', 'logout', uri)).toMatchObject({
+      expect(await world().davit('registry', 'logout', `${uri}/`)).toMatchObject({
         status: 0,
         stderr: `INFO:    Token removed from ${world().home}/.docker/config.json\nINFO:    Logout succeeded\n`,
       });
+      expect(await world().ok('registry', 'list')).not.toContain(uri);
       expect(await world().davit('registry', 'logout', uri)).toMatchObject({
         status: 0,
         stderr: `WARNING: There is no existing login to registry "${guarded.host}".\nINFO:    Logout succeeded\n`,

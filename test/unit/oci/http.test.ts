@@ -180,3 +180,17 @@ test('asks a proxy for a tunnel to https', async () => {
   ).rejects.toMatchObject({ code: 'NETWORK' });
   expect(await asked).toBe('registry.test:443');
 });
+
+test('names the proxy that cannot be reached, not the server behind it', async () => {
+  const gone = await serve(() => undefined);
+  await new Promise((done) => gone.server.close(done));
+  const env = { http_proxy: `http://us%er:p%zz@${gone.host}`, https_proxy: `http://${gone.host}` };
+  for (const url of ['http://registry.test/v2/', 'https://registry.test/v2/']) {
+    await expect(client({ env }).request({ url: new URL(url) }), url).rejects.toMatchObject({
+      code: 'NETWORK',
+      errno: 'ECONNREFUSED',
+      message: `Get "${url}": proxyconnect tcp: dial tcp ${gone.host}: connect: connection refused`,
+      hint: `is ${gone.host} the right proxy? It is named by https_proxy and http_proxy`,
+    });
+  }
+});

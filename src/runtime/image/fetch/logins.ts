@@ -61,8 +61,8 @@ export async function login(
   if (helper !== undefined) await storeWithHelper(helper, credentialKey(registry), credentials, place.env);
   else writePrivateFile(path, `${JSON.stringify(withCredentials(config, registry, credentials), undefined, '\t')}\n`);
   // That there is a login, for `registry list`; the secret is where Docker's programs look for it, and nowhere else.
-  const stored: StoredLogin = { uri, insecure: false };
-  const remotes = changeLogins(place, (logins) => [...logins.filter((other) => other.uri !== uri), stored]);
+  const stored: StoredLogin = { uri: plainUri(uri), insecure: false };
+  const remotes = changeLogins(place, (logins) => [...othersThan(uri, logins), stored]);
   return [helper === undefined ? path : `docker-credential-${helper}`, remotes];
 }
 
@@ -85,9 +85,19 @@ export async function logout(uri: string, place: LoginPlace): Promise<string[]> 
   const rest = withoutCredentials(config, registry);
   if (rest) writePrivateFile(path, `${JSON.stringify(rest, undefined, '\t')}\n`);
   if (helper !== undefined) await eraseWithHelper(helper, credentialKey(registry), place.env);
-  const known = storedLogins(place).some((other) => other.uri === uri);
-  if (known) changeLogins(place, (logins) => logins.filter((other) => other.uri !== uri));
+  const logins = storedLogins(place);
+  const known = othersThan(uri, logins).length < logins.length;
+  if (known) changeLogins(place, (stored) => othersThan(uri, stored));
   return [...(rest ? [path] : []), ...(helper !== undefined && known ? [`docker-credential-${helper}`] : [])];
+}
+
+/** `docker://HOST` and `docker://HOST/` are one login. */
+function plainUri(uri: string): string {
+  return uri.replace(/\/$/, '');
+}
+
+function othersThan(uri: string, logins: StoredLogin[]): StoredLogin[] {
+  return logins.filter((other) => plainUri(other.uri) !== plainUri(uri));
 }
 
 /** What `registry list` shows. @throws RuntimeError CONFIG */

@@ -7,6 +7,7 @@ import type { FetchContext, ImageSource } from '../source/source';
 import { download } from '../transfer/download';
 import { discard, headerOf, type HttpResponse } from '../transfer/message';
 import type { OpenRange } from '../transfer/parts';
+import { unescaped } from '../transfer/proxy';
 import { rangeHeader } from '../transfer/range';
 import { shownUrl } from '../transfer/wording';
 
@@ -40,14 +41,6 @@ function separateLogin(given: URL): { url: URL; login: Record<string, string> } 
   if (given.username === '' && given.password === '') return { url, login: {} };
   const [username, password] = [given.username, given.password].map(unescaped) as [string, string];
   return { url, login: { authorization: basic({ username, password }) } };
-}
-
-function unescaped(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text; // a percent sign that stands for itself
-  }
 }
 
 /** HEAD; some servers know only GET. */

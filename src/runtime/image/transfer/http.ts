@@ -7,7 +7,7 @@ import { RuntimeError } from '../../../errors';
 import { secureContextFor, type TrustOptions } from './certificates';
 import { httpAgent, httpsAgent, type Route, send, type Tls, TunnelAgent } from './connection';
 import { discard, type HttpRequest, type HttpResponse, headerOf } from './message';
-import { type Environment, proxyFor } from './proxy';
+import { type Environment, proxyFor, unescaped } from './proxy';
 import {
   DEFAULT_RETRY,
   isPassingError,
@@ -104,7 +104,7 @@ export class HttpClient {
   private async send(request: HttpRequest): Promise<HttpResponse> {
     const { url, method = 'GET', body, signal, insecure = false } = request;
     signal?.throwIfAborted();
-    const { headers: more, ...route } = this.route(url, insecure);
+    const { headers: more, proxy, ...route } = this.route(url, insecure);
     const common = { 'user-agent': `davit/${this.options.version}`, 'accept-encoding': 'identity' };
     try {
       const answer = await send({
@@ -119,19 +119,20 @@ export class HttpClient {
       return { status: answer.statusCode ?? 0, headers: answer.headers, url, body: answer };
     } catch (error) {
       signal?.throwIfAborted();
-      throw error instanceof RuntimeError ? error : networkError(method, url, error);
+      throw error instanceof RuntimeError ? error : networkError(method, url, error, proxy);
     }
   }
 
   /** Through which connections a URL is reached. Plain http goes through a proxy by its whole URL, https by a tunnel. */
-  private route(url: URL, insecure: boolean): Route & { headers?: Record<string, string> } {
+  private route(url: URL, insecure: boolean): Route & { headers?: Record<string, string>; proxy?: URL } {
     const proxy = proxyFor(url, this.options.env);
     const path = `${url.pathname}${url.search}`;
     if (!proxy) return { origin: url, path, agent: this.direct(url, insecure) };
     const headers = proxyHeaders(proxy);
-    if (url.protocol === 'https:') return { origin: url, path, agent: this.tunnel(url, proxy, headers, insecure) };
+    if (url.protocol === 'https:')
+      return { origin: url, path, agent: this.tunnel(url, proxy, headers, insecure), proxy };
     const agent = this.direct(proxy, insecure);
-    return { origin: proxy, path: `${url.origin}${path}`, agent, headers: { host: url.host, ...headers } };
+    return { origin: proxy, path: `${url.origin}${path}`, agent, headers: { host: url.host, ...headers }, proxy };
   }
 
   private direct({ host, protocol }: URL, insecure: boolean): Agent {
@@ -186,6 +187,6 @@ function withoutPrivate(headers: Record<string, string>): Record<string, string>
 
 function proxyHeaders({ username, password }: URL): Record<string, string> {
   if (username === '') return {};
-  const text = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  const text = `${unescaped(username)}:${unescaped(password)}`;
   return { 'proxy-authorization': `Basic ${Buffer.from(text).toString('base64')}` };
 }

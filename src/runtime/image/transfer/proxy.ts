@@ -32,6 +32,15 @@ function firstSet(env: Environment, names: string[]): [string, string | undefine
   return ['', undefined];
 }
 
+/** A user's name or password as it stands in a URL; a percent sign that begins no escape stands for itself. */
+export function unescaped(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 /** The host name without the brackets of IPv6 addresses. */
 export function hostOf(url: URL): string {
   return url.hostname.replace(/^\[|\]$/g, '');

@@ -3,6 +3,8 @@ import { errnoOf, RuntimeError } from '../../../errors';
 import { hostOf } from './proxy';
 
 const PLAIN_ANSWER = new Set(['ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_SSL_PACKET_LENGTH_TOO_LONG', 'EPROTO']);
+/** There was no connection. */
+const UNREACHED = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'ETIMEDOUT']);
 const CERTIFICATE = /^(CERT_|DEPTH_|SELF_SIGNED|UNABLE_TO_|ERR_TLS_CERT|HOSTNAME_)/;
 
 /** The name of what went wrong, however deep it is wrapped. */
@@ -24,15 +26,22 @@ export function shownUrl(url: URL): string {
   return `${url.protocol}//${url.host}${url.pathname}`;
 }
 
-/** @returns RuntimeError NETWORK */
-export function networkError(method: string, url: URL, cause: unknown): RuntimeError {
+/**
+ * @param proxy through which the request went: who could not be reached then is the proxy
+ * @returns RuntimeError NETWORK
+ */
+export function networkError(method: string, url: URL, cause: unknown, proxy?: URL): RuntimeError {
   const code = failureCode(cause);
   const verb = method[0] + method.slice(1).toLowerCase();
-  return new RuntimeError('NETWORK', `${verb} "${shownUrl(url)}": ${reason(url, code, cause)}`, {
+  const unreached = proxy && code !== undefined && UNREACHED.has(code) ? proxy : undefined;
+  const why = unreached ? `proxyconnect tcp: ${reason(unreached, code, cause)}` : reason(url, code, cause);
+  return new RuntimeError('NETWORK', `${verb} "${shownUrl(url)}": ${why}`, {
     errno: code,
     path: shownUrl(url),
     cause,
-    hint: hintFor(url, code),
+    hint: unreached
+      ? `is ${unreached.host} the right proxy? It is named by https_proxy and http_proxy`
+      : hintFor(url, code),
   });
 }
 
