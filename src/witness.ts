@@ -30,6 +30,8 @@ export function begin(): void {
   saw(SIGHT.IDENTITY, __filename);
   // Colours were decided before it was known that this is a launch.
   saw(SIGHT.TERMINAL, '2');
+  // What is loaded into Node before it may answer anything otherwise: nss_wrapper(1), fakeroot(1).
+  variables.add('LD_PRELOAD');
 }
 
 /** Says that `object` is about to be looked at: a change after this is a difference. */

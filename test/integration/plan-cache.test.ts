@@ -199,6 +199,12 @@ withWorld('the plan cache', (world) => {
       },
     );
 
+    test('what ld.so(8) loads into Node', async () => {
+      await prime(args());
+      await expectMiss(args(), { env: { LD_PRELOAD: '' } });
+      await expectHit(args());
+    });
+
     test('the value of an injected variable', async () => {
       const one = { env: { APPTAINERENV_X: 'one' } };
       const show = [...target, image, 'sh', '-c', 'echo $X'];
