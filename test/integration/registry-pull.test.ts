@@ -222,6 +222,11 @@ describeWith([...REGISTRY, ...driver], 'images of registries', () => {
         expect(await world().ok('inspect', '--all', 'mine.sif')).not.toMatch(/s%65cret|secret/);
         const missing = await world().davit('pull', 'missing.sif', `${url}/nosuch.sif`);
         expect(missing).toMatchObject({ status: 255, stderr: expect.not.stringContaining('s%65cret') });
+        const noName = await world().davit('pull', `${url}/images/`);
+        expect(noName).toMatchObject({ status: 255, stderr: expect.not.stringContaining('s%65cret') });
+        const verbose = await world().davit('-v', 'pull', 'verbose.sif', `${url}/images/tool.sif`);
+        expect(verbose).toMatchObject({ status: 0, stderr: expect.stringMatching(/^VERBOSE: Pulled /m) });
+        expect(verbose.stderr).not.toContain('s%65cret');
         const words = ['-rlE', 's%65cret|secret', world().path('work'), world().path('home')];
         expect(spawnSync('grep', words, { encoding: 'utf8' }).stdout).toBe('');
       });

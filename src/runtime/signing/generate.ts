@@ -25,12 +25,14 @@ export async function generateKey({ name, comment, email, passphrase, bits }: Ke
   for (const part of [name, comment, email]) {
     if (/[()<>\0\r\n]/.test(part)) throw new RuntimeError('OPTION', 'user id field contained invalid characters');
   }
+  // As one text: OpenPGP.js would refuse addresses that the reference takes, such as a bare user name.
+  const words = [name, comment && `(${comment})`, email && `<${email}>`].filter((word) => word !== '');
   const library = await openpgp();
   try {
     const { privateKey } = await library.generateKey({
       type: 'rsa',
       rsaBits: bits,
-      userIDs: { name, comment, email },
+      userIDs: { name: words.join(' ') },
       passphrase: passphrase === '' ? undefined : passphrase,
       format: 'object',
     });

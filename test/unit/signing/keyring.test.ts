@@ -117,4 +117,15 @@ describe('a new key', () => {
     const request = { name: 'n', comment: '', email: '', passphrase: '', bits: 2048, ...wrong };
     await expect(generateKey(request)).rejects.toThrowError(why);
   });
+
+  it.each([
+    [{ name: 'Ann', comment: 'work', email: 'ann@example.org' }, 'Ann (work) <ann@example.org>'],
+    [{ name: 'Ann', comment: '', email: 'ann' }, 'Ann <ann>'],
+    [{ name: '', comment: '', email: 'a@b' }, '<a@b>'],
+    [{ name: '', comment: '', email: '' }, ''],
+  ])('%j is a name, as the reference has it', async (parts, text) => {
+    const key = await generateKey({ ...parts, passphrase: '', bits: 2048 });
+    const [again] = await readKeys(Buffer.from(key.write()), 'test');
+    expect(again?.getUserIDs()).toEqual([text]);
+  });
 });

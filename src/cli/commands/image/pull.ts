@@ -5,7 +5,7 @@ import { RuntimeError } from '../../../errors';
 import { replaceTarget } from '../../../runtime/build/bundle/target';
 import type { Fetcher } from '../../../runtime/image/fetch/fetch';
 import { prefixed } from '../../../runtime/image/prefixed';
-import { defaultName, imageScheme } from '../../../runtime/image/uri';
+import { defaultName, imageScheme, withoutLogin } from '../../../runtime/image/uri';
 import type { CommandContext } from '../../command-line/command';
 import { version } from '../../command-line/version';
 import { openFetcher } from '../../network/fetch';
@@ -28,7 +28,9 @@ export async function run(context: CommandContext): Promise<number> {
   // The URI of a directory on a server; an empty name would be the working directory's.
   if (given === '') {
     const hint = 'name it: davit pull FILE.sif URI';
-    throw new RuntimeError('IMAGE_OPEN', `"${reference}" does not say what the file is to be called`, { hint });
+    throw new RuntimeError('IMAGE_OPEN', `"${withoutLogin(reference)}" does not say what the file is to be called`, {
+      hint,
+    });
   }
   const target = options.has('dir') ? join(options.text('dir') ?? '', given) : given;
   checkTarget(target, options.flag('force'), options.flag('sandbox'));
@@ -38,7 +40,7 @@ export async function run(context: CommandContext): Promise<number> {
     if (options.flag('sandbox')) await toSandbox(fetcher, source, target, context);
     else await replaceTarget(target, (temporary) => fetcher.toTarget(source, temporary));
     if (scheme === 'library' && !options.flag('sandbox')) await warnUnlessSigned(target, context);
-    terminal.verbose(`Pulled ${reference} to ${target}`);
+    terminal.verbose(`Pulled ${withoutLogin(reference)} to ${target}`);
     return 0;
   } catch (error) {
     throw prefixed(error, CONTEXT[scheme] ?? OCI_CONTEXT);
