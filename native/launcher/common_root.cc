@@ -99,6 +99,7 @@ bool enter_holder(Context& ctx, int starter, Made* made, Fd* fds) {
   SharedImage used;
   use_shared_image(ctx, shared_image_key(ctx.plan), starter, &used);
   if (!ctx.shared_image.valid()) return false;
+  ctx.shared_mounts.reset();  // the others will copy this process's mount namespace: it stays in its own
   made->server = used.server;
   fds[kServer] = open_process(used.server, used.server_start);
   fds[kLock] = static_cast<Fd&&>(used.file);

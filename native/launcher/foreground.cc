@@ -147,7 +147,7 @@ int run_child(Context& ctx) {
   close(go[0]);
   close(alive[0]);
   if (ctx.server_channel >= 0) close(ctx.server_channel);
-  ctx.shared_image.reset();
+  ctx.let_go_of_shared_image();
   overlay.let_go();
   bool mapped = !needs_map_helpers(namespaces) || map_ids_by_helpers(ctx, namespaces.id_map, child);
   if (mapped && needs_map_helpers(namespaces) && write(go[1], "g", 1) != 1) mapped = false;

@@ -50,6 +50,7 @@ bool join_holder(Context& ctx, const SharedImage& image) {
   ctx.shared_image = clone_root(user, mounts);
   if (!ctx.shared_image.valid()) return false;
   ctx.shared_user = static_cast<Fd&&>(user);
+  ctx.shared_mounts = static_cast<Fd&&>(mounts);
   return true;
 }
 

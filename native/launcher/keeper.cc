@@ -55,8 +55,8 @@ void make_init(Context& ctx, Keeper& keeper, int* report_read, int* go_write) {
     // The lock must be the keeper's alone: its end is what tells that the instance is dead. And no directory of the
     // host may be within reach of what an image makes this process open.
     close_all_but({report[1], events[1], init.go, alive[0], ctx.server_channel, ctx.overlay_channel,
-                   ctx.shared_image.get(), ctx.shared_user.get(), ctx.common_root.get(), ctx.common_proc.get(),
-                   ctx.session.get(), ctx.plan.temporary_image.descriptor});
+                   ctx.shared_image.get(), ctx.shared_user.get(), ctx.shared_mounts.get(), ctx.common_root.get(),
+                   ctx.common_proc.get(), ctx.session.get(), ctx.plan.temporary_image.descriptor});
     run_init(ctx, init);
   }
   if (keeper.init < 0) {
@@ -70,8 +70,7 @@ void make_init(Context& ctx, Keeper& keeper, int* report_read, int* go_write) {
   if (ctx.server_channel >= 0) close(ctx.server_channel);
   ctx.server_channel = -1;
   keeper.overlay.let_go();
-  ctx.shared_image.reset();
-  ctx.shared_user.reset();
+  ctx.let_go_of_shared_image();
   ctx.common_root.reset();
   ctx.common_proc.reset();
   keeper.events = events[0];

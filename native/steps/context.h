@@ -49,6 +49,7 @@ struct Context {
   bool changes_in_image = false;  // one of those has the image that takes the changes of the root
   Fd shared_image;                // the mount of mountFuse, detached, when another launch has made it
   Fd shared_user;                 // and its user namespace
+  Fd shared_mounts;               // and a mount namespace of that one, in which nothing but the image is mounted
   Fd common_root;                 // a mount namespace to copy (executor.h), or none
   const bool* own_steps = nullptr;  // with it, per step: not done there
   Fd common_proc;                   // of a plain user: a mount namespace in which /proc can be mounted
@@ -64,6 +65,12 @@ struct Context {
   void (*on_failure)(const Context& ctx) = nullptr;
   unsigned long file_limit = 0;  // soft RLIMIT_NOFILE of the caller, where the steps needed more; else 0
 
+  void let_go_of_shared_image() {
+    shared_image.reset();
+    shared_user.reset();
+    shared_mounts.reset();
+  }
+
   // Nothing of the launch stays open: the program must not reach the old root through a directory of ours.
   void close_descriptors() {
     session.reset();
@@ -72,8 +79,7 @@ struct Context {
     work.reset();
     root.reset();
     proc_self.reset();
-    shared_image.reset();
-    shared_user.reset();
+    let_go_of_shared_image();
     common_proc.reset();
     made_proc.reset();
     if (server_channel >= 0) close(server_channel);

@@ -99,7 +99,26 @@ bool symlink(Context& ctx, const Symlink& step) {
   return ctx.fail(error, message.view());
 }
 
+namespace {
+
+// pivot_root(2) visits every process of the machine, to change the root of those that have the old one. A mount
+// namespace in which there is nothing of the host needs none: the new root goes on top of what a copy of it has, as a
+// system's root lies on its rootfs (switch_root(8)). All that was mounted here goes with the last process of the
+// namespace left.
+bool leave_for_shared_mounts(Context& ctx) {
+  Fd tree(sys::open_tree(ctx.root.get(), "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE));
+  return tree.valid() && setns(ctx.shared_mounts.get(), CLONE_NEWNS) == 0 && unshare(CLONE_NEWNS) == 0 &&
+         sys::move_mount(tree.get(), "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) == 0 && fchdir(tree.get()) == 0 &&
+         chroot(".") == 0;
+}
+
+}  // namespace
+
 bool pivot_root(Context& ctx, const PivotRoot&) {
+  if (ctx.shared_mounts.valid()) {
+    ctx.pivoted = leave_for_shared_mounts(ctx);
+    return ctx.pivoted || ctx.fail(errno, "change the root");
+  }
   // pivot_root(2), NOTES: with "." twice the old root is stacked on the new one and needs no directory of its own.
   if (fchdir(ctx.root.get()) != 0) return ctx.fail(errno, "change to the new root");
   if (sys::pivot_root(".", ".") != 0) return ctx.fail(errno, "pivot_root");

@@ -70,6 +70,24 @@ describe.skipIf(isRoot)('plain user', () => {
       await expectDead(server as number);
     });
 
+    test('whoever gets above the root, or takes it off, finds the image and nothing of the host', async () => {
+      const image = world().image('static');
+      const climb = async (target: string): Promise<void> => {
+        const text = await world().ok('exec', target, '/service', 'climb');
+        const named = (what: string): string[] => text.split('\n').filter((line) => line.startsWith(`${what}: `));
+        expect(named('unmount')).toEqual(['unmount: Invalid argument']);
+        const own = new Set(named('own').map((line) => line.replace('own', 'found')));
+        expect(own).toContain('found: service');
+        expect(named('found').length).toBeGreaterThan(0);
+        expect(named('found').filter((line) => !own.has(line))).toEqual([]);
+      };
+      await climb(image);
+      await world().ok('instance', 'start', image, 'one');
+      await world().ok('instance', 'start', image, 'more-[1-2]');
+      for (const target of [image, 'instance://one', 'instance://more-2']) await climb(target);
+      await world().ok('instance', 'stop', '--all');
+    });
+
     test('payloads of two instances cannot reach into each other', async () => {
       await start(world(), 'a', 'b');
       const script =
