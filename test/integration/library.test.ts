@@ -179,6 +179,11 @@ withWorld('library://', (world) => {
         "Couldn't search library: bad query 'bb'. You must search for at least 3 characters",
       ),
     });
+    // Not the same as nothing found.
+    expect(await client.run('search', '--library', `http://${library().host}/nosuch`, 'busy')).toMatchObject({
+      code: 255,
+      stderr: expect.stringContaining("Couldn't search library: not found"),
+    });
   });
 
   test('delete: asks, and takes the image of one architecture', async () => {

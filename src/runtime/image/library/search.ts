@@ -32,7 +32,10 @@ export async function searchLibrary(
     ...(signed ? { signed: 'true' } : {}),
   });
   words.append('value', query);
-  const { image } = (await api.get(`v1/search?${words}`)) ?? {};
+  const found = await api.get(`v1/search?${words}`);
+  // A library that has nothing of the kind answers with an empty list.
+  if (found === undefined) throw new RuntimeError('REGISTRY', 'not found', { hint: 'the library has no search' });
+  const { image } = found;
   return (Array.isArray(image) ? image : []).filter(isObject).map(decodeFound);
 }
 
