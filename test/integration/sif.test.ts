@@ -46,6 +46,7 @@ withWorld('davit sif', (world) => {
 
   test('ends with the usage and exit code 1 whatever is wrong', async () => {
     const image = copyOf(world(), 'errors.sif');
+    const { size } = statSync(image);
     const usage = 'Usage:\n  davit [global options...] sif info <id> <sif_path>\n\n';
     const failed = await world().davit('sif', 'info', '9', image);
     expect(failed).toMatchObject({ status: 1, stderr: 'Error for command "info": object not found\n\n' });
@@ -58,6 +59,7 @@ withWorld('davit sif', (world) => {
       [['setprim', '1', image], 'data object not a partition'],
       [['add', image, 'none', '--datatype', '7'], 'open none: no such file or directory'],
       [['add', image, '/', '--datatype', '7'], 'read /: is a directory'],
+      [['add', image, image, '--datatype', '7'], `${image} cannot be added to itself`],
       [['new', '/none/x.sif'], 'open /none/x.sif: no such file or directory'],
       [['list'], 'accepts 1 arg(s), received 0'],
     ];
@@ -65,6 +67,7 @@ withWorld('davit sif', (world) => {
       const { status, stderr } = await world().davit('sif', ...args);
       expect({ args, status, stderr }).toMatchObject({ status: 1, stderr: expect.stringContaining(message) });
     }
+    expect(statSync(image).size).toBe(size);
   });
 
   test('leaves the image as it was when the disk is full', async () => {

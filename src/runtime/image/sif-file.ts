@@ -138,10 +138,15 @@ export class WritableSif extends SifFile {
   /**
    * Appends an object: ids are given by the first free place in the table.
    * @returns its descriptor
-   * @throws RuntimeError OPTION (no room in the table, a second primary partition, name too long), IMAGE_BUILD
+   * @throws RuntimeError OPTION (no room in the table, a second primary partition, name too long, the file itself),
+   *   IMAGE_BUILD
    */
   add(object: AddedObject, data: ObjectData): SifDescriptor {
     this.edit.check(object);
+    if ('fd' in data && isSameFile(data.fd, this.fd)) {
+      // Its end would run away from who reads it, until the disk is full.
+      throw new RuntimeError('OPTION', `${this.path} cannot be added to itself`, { path: this.path });
+    }
     const offset = this.edit.nextOffset(object);
     return this.guarded('write', () => {
       this.state = 'appended';
@@ -242,6 +247,11 @@ export function createEmptySif(path: string): void {
     rmSync(partial, { force: true });
     throw new RuntimeError('IMAGE_OPEN', `open ${path}: ${errnoText(cause)}`, { path, errno: errnoOf(cause), cause });
   }
+}
+
+function isSameFile(one: number, other: number): boolean {
+  const [a, b] = [fstatSync(one, { bigint: true }), fstatSync(other, { bigint: true })];
+  return a.dev === b.dev && a.ino === b.ino;
 }
 
 function randomUuid(): Buffer {
