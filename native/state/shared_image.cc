@@ -119,6 +119,18 @@ void add_control_groups(const char* path, ShareKey* key) {
   key->add("#").add_number(static_cast<int64_t>(all));
 }
 
+// Its server is dead, and the holder has not noticed yet: it may be suspended. Nobody is to find it any more. A holder
+// of another PID namespace cannot be asked about.
+bool forget_serverless(SharedImage* image) {
+  auto is_there = [](pid_t pid, uint64_t start_time) { return process_start_time(pid) == start_time; };
+  bool serverless = image->server > 0 && !is_there(image->server, image->server_start) &&
+                    is_there(image->holder, image->holder_start);
+  if (!serverless) return false;
+  if (set_lock_within(image->file.get(), kMutation, F_WRLCK, kMutationWaitMs) == 0) forget_holder(*image);
+  image->holder = image->server = 0;
+  return true;
+}
+
 }  // namespace
 
 ShareKey share_key(const struct stat& image, const char* const* server_argv, size_t words, const char* groups_file) {
@@ -159,13 +171,15 @@ Share share_image(const char* dir, const ShareKey& key, bool make, SharedImage* 
     int error = set_lock_within(fd, kUsed, F_RDLCK, 100);
     if (error && error != EAGAIN) return Share::None;
     if (error || !still_there(*out)) continue;
-    if (lock_held(fd, kAlive)) return read_holder(key, out) ? Share::Alive : Share::None;
-    if (!make) return Share::Absent;
-    if (set_lock_within(fd, kMutation, F_WRLCK, kMutationWaitMs) != 0) return Share::None;
-    if (!still_there(*out)) continue;
-    if (!lock_held(fd, kAlive)) return Share::Absent;
-    set_lock(fd, kMutation, F_UNLCK);
-    return read_holder(key, out) ? Share::Alive : Share::None;
+    if (!lock_held(fd, kAlive)) {
+      if (!make) return Share::Absent;
+      if (set_lock_within(fd, kMutation, F_WRLCK, kMutationWaitMs) != 0) return Share::None;
+      if (!still_there(*out)) continue;
+      if (!lock_held(fd, kAlive)) return Share::Absent;
+      set_lock(fd, kMutation, F_UNLCK);
+    }
+    if (!read_holder(key, out)) return Share::None;
+    if (!forget_serverless(out)) return Share::Alive;
   }
   return Share::None;
 }

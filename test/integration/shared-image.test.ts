@@ -108,6 +108,28 @@ describe.skipIf(isRoot)('plain user', () => {
       await world().ok('instance', 'stop', 'a');
     });
 
+    test('a killed server whose holder has not noticed: the next starts have a new one', async () => {
+      await start(world(), 'a');
+      const [server] = await servers(world());
+      const [holder] = holders(world());
+      process.kill(holder as number, 'SIGSTOP');
+      process.kill(server as number, 'SIGKILL');
+      await eventually(async () => expect(await world().list()).toEqual([]));
+      expect(holders(world())).toEqual([holder]);
+      await world().ok('exec', world().image(), 'true');
+      await start(world(), 'b', 'm-[1-3]');
+      const [next, ...others] = await servers(world());
+      expect(others).toEqual([]);
+      expect(next).not.toBe(server);
+      // When it comes to life it takes nothing of theirs away.
+      process.kill(holder as number, 'SIGCONT');
+      await expectDead(holder as number);
+      await start(world(), 'c');
+      expect(await servers(world())).toEqual([next]);
+      await world().ok('instance', 'stop', '--all');
+      await expectDead(next as number);
+    });
+
     test('a killed holder takes nothing away; later instances have a new one', async () => {
       await start(world(), 'a');
       const [server] = await servers(world());
