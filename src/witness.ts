@@ -45,7 +45,9 @@ export function saw(kind: number, object = ''): void {
 }
 
 /** The answer of the C library about an account, which comes from anywhere. */
-export function sawAccount(): void {
+export function sawAccount(env: Environment): void {
+  // nss_wrapper(1) reads files of its own, which other variables name.
+  if (env.LD_PRELOAD) refuse();
   const from = Math.floor(Date.now() / 1000);
   sights?.set('expiry', { kind: SIGHT.EXPIRY, object: '', seen: Buffer.from(`${from} ${from + ACCOUNT_SECONDS}`) });
 }

@@ -87,15 +87,15 @@ function findUser(uid: number, env: Readonly<Record<string, string | undefined>>
     const [name = '', , , , gecos = '', home = '', shell = ''] = fields;
     return { name, gecos, home: home || '/', shell: shell || '/bin/sh' };
   }
-  return askLibrary(uid) ?? synthesise(uid, env);
+  return askLibrary(uid, env) ?? synthesise(uid, env);
 }
 
 /** getpwuid_r(3) through Node: reaches every source of nsswitch.conf. */
-function askLibrary(uid: number): Caller['user'] | undefined {
+function askLibrary(uid: number, env: Readonly<Record<string, string | undefined>>): Caller['user'] | undefined {
   try {
     // Loaded here and not at the top: accounts outside /etc/passwd alone need it.
     const { userInfo } = require('node:os') as typeof import('node:os');
-    sawAccount();
+    sawAccount(env);
     const info = userInfo();
     if (info.uid !== uid || info.username === '') return undefined;
     return { name: info.username, gecos: '', home: info.homedir || '/', shell: info.shell || '/bin/sh' };
