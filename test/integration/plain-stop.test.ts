@@ -2,6 +2,7 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { minds } from './support/processes';
 import { davitPath, type Outcome, withWorld, type World } from './support/world';
 
 /** With a Node that fails: what happens then, the launcher has done. */
@@ -80,17 +81,17 @@ withWorld('instance stop without Node', (world) => {
     expect(await world().list()).toEqual([]);
   });
 
+  /** Not before the script has taken its signal away. */
+  async function becomesDeaf(name: string): Promise<void> {
+    const { programPid } = await world().listed(name);
+    await expect.poll(() => minds(programPid, 'SIGINT', 'SigIgn')).toBe(true);
+  }
+
   test('one of several ignores the signal: it alone is killed', async () => {
     const deaf = ['run', 'sh', '-c', 'trap "" INT; while :; do sleep 0.1; done'];
     await world().ok('instance', 'start', world().image(), 'web-[1-2]', 'polite');
     await world().ok('instance', 'start', world().image(), 'web-deaf', ...deaf);
-    await expect
-      .poll(() =>
-        world()
-          .processes()
-          .some(({ commandLine }) => commandLine === 'sleep 0.1'),
-      )
-      .toBe(true);
+    await becomesDeaf('web-deaf');
     const begin = performance.now();
     // Time enough for those that are not deaf.
     const { status, stderr } = await plain(world(), '--timeout', '4', '--all');
@@ -120,14 +121,7 @@ withWorld('instance stop without Node', (world) => {
     const script = 'trap "" INT; while :; do sleep 0.1; done';
     await world().ok('instance', 'start', world().image(), 'deaf', 'run', 'sh', '-c', script);
     const { pid } = await world().listed('deaf');
-    // Not before the script has taken its signal away.
-    await expect
-      .poll(() =>
-        world()
-          .processes()
-          .some(({ commandLine }) => commandLine === 'sleep 0.1'),
-      )
-      .toBe(true);
+    await becomesDeaf('deaf');
     const begin = performance.now();
     const of = `deaf instance of ${world().image()} (PID=${pid})`;
     expect(await plain(world(), 'deaf')).toMatchObject({
