@@ -71,12 +71,14 @@ void list_instances(const CommandLine& line, const TimingOptions& options) {
   // What cannot be written is worded by Node.
   sighandler_t on_pipe = signal(SIGPIPE, SIG_IGN);
   ssize_t written = retry([&] { return write(1, table.data(), table.size()); });
-  signal(SIGPIPE, on_pipe);
-  if (written <= 0) return;
+  if (written <= 0) {
+    signal(SIGPIPE, on_pipe);
+    return;
+  }
   table.remove_prefix(static_cast<size_t>(written));
-  bool whole = write_all(1, table) == 0;
-  timing::report(!whole);
-  exit(whole ? 0 : kFatalStatus);
+  bool lost = print({kInfo, false, -1, ""}, table) == Printed::Lost;
+  timing::report(lost);
+  exit(lost ? kFatalStatus : 0);
 }
 
 }  // namespace davit

@@ -38,6 +38,16 @@ void say(const Output& output, Level level, std::string_view text) {
   write_all(2, line.view());
 }
 
+Printed print(const Output& output, std::string_view text) {
+  int error = write_all(1, text);
+  if (!error) return Printed::Whole;
+  if (error == EPIPE || error == EBADF || error == EIO) return Printed::Unread;
+  Text<200> line;
+  line.add("write /dev/stdout: ").add(errno_name(error)).add(" (").add(errno_text(error)).add(")");
+  say(output, kFatal, line.view());
+  return Printed::Lost;
+}
+
 Text<800> failure_text(const Failure& failure) {
   Text<800> text;
   text.add(failure.message.view());

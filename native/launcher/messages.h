@@ -10,6 +10,11 @@ enum Level : int { kFatal = -4, kError = -3, kWarning = -2, kInfo = 1, kVerbose 
 
 // One line on stderr, when the plan's message level lets it through.
 void say(const Output& output, Level level, std::string_view text);
+// Text on standard output, by a process that ignores SIGPIPE. Unread: nobody reads it any more, which is no failure (a
+// pipe without a reader, a closed descriptor, a terminal that has gone). Lost: some of it could not be written, and
+// that was said.
+enum class Printed { Whole, Unread, Lost };
+Printed print(const Output& output, std::string_view text);
 // The failure of a launch: what, which step of how many, and the hint.
 void say_failure(const LaunchPlan& plan, const Failure& failure);
 

@@ -1,7 +1,5 @@
 // `davit instance stats`: what an instance uses, every second until SIGINT, once, or as JSON. The front door finds the
 // instance itself where everything is plain; otherwise Node does, and leaves the rest to this in mode STATS.
-#include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,21 +21,6 @@ constexpr struct timespec kInterval = {1, 0};
 constexpr size_t kMaxImage = 1500;  // of a message's line
 // The whole screen, then its first character (ECMA-48: ED 2, CUP).
 constexpr std::string_view kClear = "\x1b[2J\x1b[1;1H";
-
-// Also to a pipe that somebody made non-blocking. 0 or an errno.
-int write_out(std::string_view text) {
-  while (!text.empty()) {
-    ssize_t written = write(1, text.data(), text.size());
-    struct pollfd writable = {1, POLLOUT, 0};
-    if (written > 0)
-      text.remove_prefix(static_cast<size_t>(written));
-    else if (errno == EAGAIN)
-      poll(&writable, 1, -1);
-    else if (errno != EINTR)
-      return errno;
-  }
-  return 0;
-}
 
 class Watch {
  public:
@@ -63,14 +46,10 @@ class Watch {
     return false;
   }
 
-  // One who has stopped reading is no failure.
   bool show(std::string_view text) {
-    int error = write_out(text);
-    unread_ = error == EPIPE;
-    if (!error || unread_) return true;
-    Text<200> line;
-    line.add("write to standard output: ").add(errno_name(error)).add(" (").add(errno_text(error)).add(")");
-    return fail(line.view());
+    Printed printed = print(output_, text);
+    unread_ = printed == Printed::Unread;
+    return printed != Printed::Lost;
   }
 
   bool look(Arena& arena, Usage* now) {

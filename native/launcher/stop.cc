@@ -54,20 +54,6 @@ bool is_stopped(uint32_t pid) {
   return end && end[1] == ' ' && (end[2] == 'T' || end[2] == 't');
 }
 
-// As writeAll() of src/cli/terminal/render.ts: also to a pipe that somebody made non-blocking.
-void say(std::string_view text) {
-  while (!text.empty()) {
-    ssize_t written = write(2, text.data(), text.size());
-    struct pollfd writable = {2, POLLOUT, 0};
-    if (written > 0)
-      text.remove_prefix(static_cast<size_t>(written));
-    else if (errno == EAGAIN)
-      poll(&writable, 1, -1);
-    else if (errno != EINTR)
-      return;
-  }
-}
-
 // The process has ended, or never was that one, where this finds none.
 void send(uint32_t pid, uint64_t start_time, int signal) {
   Fd process = open_process(static_cast<pid_t>(pid), start_time);
@@ -96,15 +82,17 @@ class Stop {
   }
 
   void refuse() const {
-    say("FATAL:   stop ");
+    write_all(2, "FATAL:   stop ");
     const char* separator = "";
     each_left([&](const PlainRecord& record) {
       Text<200> one;
       one.add(separator).add(record.name).add(" (PID=").add_number(record.pid).add(")");
-      say(one.view());
+      write_all(2, one.view());
       separator = ", ";
     });
-    say(": still running after SIGKILL\n         hint: a process that hangs in the kernel, as on a dead network file "
+    write_all(
+        2,
+        ": still running after SIGKILL\n         hint: a process that hangs in the kernel, as on a dead network file "
         "system, ends only with that\n");
   }
 
@@ -113,7 +101,7 @@ class Stop {
     Text<PATH_MAX + 400> line;
     line.add("INFO:    ").add(verb).add(" ").add(record.name).add(" instance of ").add(record.image);
     line.add(" (PID=").add_number(record.pid).add(")").add(end).add("\n");
-    say(line.view());
+    write_all(2, line.view());
   }
   static void send_init(const PlainRecord& record, int signal) { send(record.pid, record.pid_start_time, signal); }
   // A stopped init handles no signal, and a stopped keeper does not notice the end of its init.

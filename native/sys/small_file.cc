@@ -1,6 +1,7 @@
 #include "sys/small_file.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -47,8 +48,13 @@ int read_file(int dir, const char* path, bool follow, size_t limit, Arena& arena
 int write_all(int fd, std::string_view bytes) {
   while (!bytes.empty()) {
     ssize_t n = retry([&] { return write(fd, bytes.data(), bytes.size()); });
-    if (n < 0) return errno;
     if (n == 0) return EIO;
+    if (n < 0) {
+      if (errno != EAGAIN) return errno;
+      struct pollfd writable = {fd, POLLOUT, 0};
+      poll(&writable, 1, -1);
+      continue;
+    }
     bytes.remove_prefix(static_cast<size_t>(n));
   }
   return 0;

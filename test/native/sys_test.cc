@@ -209,6 +209,39 @@ int forget() {
   return bytes.find("secret") == std::string_view::npos ? 0 : 3;
 }
 
+// Somebody else may have made a pipe that we inherit non-blocking: what does not fit waits for its reader.
+void writes_wait_for_the_reader() {
+  int ends[2];
+  CHECK(pipe2(ends, O_NONBLOCK) == 0);
+  int room = fcntl(ends[1], F_SETPIPE_SZ, 4096);
+  CHECK(room > 0);
+  std::string all(static_cast<size_t>(room) * 5 + 1, 'x');
+  pid_t writer = fork();
+  if (writer == 0) {
+    close(ends[0]);
+    _exit(davit::write_all(ends[1], all));
+  }
+  close(ends[1]);
+  size_t got = 0;
+  char buffer[1000];
+  for (ssize_t n; (n = read(ends[0], buffer, sizeof buffer)) != 0;) {
+    if (n > 0) got += static_cast<size_t>(n);
+    usleep(n > 0 ? 100 : 1000);
+  }
+  int status = -1;
+  waitpid(writer, &status, 0);
+  CHECK(status == 0);
+  CHECK(got == all.size());
+
+  // And one that has no reader any more is an error, not a wait.
+  CHECK(pipe2(ends, O_NONBLOCK) == 0);
+  close(ends[0]);
+  signal(SIGPIPE, SIG_IGN);
+  CHECK(davit::write_all(ends[1], "x") == EPIPE);
+  signal(SIGPIPE, SIG_DFL);
+  close(ends[1]);
+}
+
 void environment_is_forgotten(const char* self) {
   for (size_t size : {10u, 5000u, 100000u}) {
     std::string value = "TOKEN=secret" + std::string(size, 's') + "secret";
@@ -236,6 +269,7 @@ int main(int argc, char** argv) {
   an_end_that_takes_long();
   clones();
   small_files();
+  writes_wait_for_the_reader();
   environment_is_forgotten(argv[0]);
   return check::finish();
 }
